@@ -166,8 +166,4 @@ def rule_line(width: int, left: Line | None = None, right: Line | None = None) -
     end: Line = [(" ", "plain"), *right] if right and line_width(right) else []
     start: Line = [(" ", "plain"), *left, (" ", "plain")] if left else [(" ", "plain")]
     start = fit_line(start, max(0, width - 1 - line_width(end)))
-    if not left:
-        return [*start, ("─" * max(0, width - 1 - line_width(start) - line_width(end)), "line"), *end]
-    # At every eighth column: while somebody goes down a list, the rule begins where it began.
-    start.append((" " * min(-line_width(start) % 8, max(0, width - 1 - line_width(start) - line_width(end))), "plain"))
     return [*start, ("─" * max(0, width - 1 - line_width(start) - line_width(end)), "line"), *end]

@@ -228,5 +228,13 @@ class _HookRunner:
         return process.exit_problem(hook.argv, output)
 
     async def _save(self) -> None:
+        """Write the state, to its end also when cancelled meanwhile.
+
+        Else it could land on what the next runner, here or in another process, has written by then.
+        """
         async with self._saving:
-            await asyncio.to_thread(self._file.save)
+            saving = asyncio.create_task(asyncio.to_thread(self._file.save))
+            try:
+                await asyncio.shield(saving)
+            finally:
+                await asyncio.wait({saving})

@@ -9,12 +9,16 @@ only the clock is set, and the devices hand each other their changes without a n
 from __future__ import annotations
 
 import random
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from core.schema_toml import load_builtin_schema
+import tomli_w
+
+from core.schema import Schema
+from core.schema_toml import load_builtin_schema, parse_schema
 from core.store.store import Entropy
 from core.value_codec import Ref, Value
 from core.workspace import Workspace
@@ -30,13 +34,19 @@ DEMO_DEVICE, DEMO_USER = "K1", "Maier"
 """The device to look at, and who works with it."""
 
 LOCALITIES = (
-    ("TSC Kiel", "241", 4),
-    ("TSC Lübeck", "242", 3),
-    ("TSC Hamburg Nord", "250", 5),
-    ("TSC Hamburg Hafen", "251", 4),
-    ("TSC Bremen", "260", 3),
-    ("TSC Hannover", "270", 4),
+    ("TSC Kiel", "241", 4, "54.3233", "10.1228"),
+    ("TSC Lübeck", "242", 3, "53.8655", "10.6866"),
+    ("TSC Hamburg Nord", "250", 5, "53.6304", "10.0067"),
+    ("TSC Hamburg Hafen", "251", 4, "53.5322", "9.9320"),
+    ("TSC Bremen", "260", 3, "53.0793", "8.8017"),
+    ("TSC Hannover", "270", 4, "52.3759", "9.7320"),
 )
+LOCATION_GROUP = {"en": "Location", "de": "Lage"}
+COORDINATES = {
+    "latitude": {"en": "Latitude", "de": "Breitengrad"},
+    "longitude": {"en": "Longitude", "de": "Längengrad"},
+}
+"""What a locality of the demo has besides what the built-in schema says, so that there is a map to look at."""
 PLACES = ("Entrance right", "Entrance left", "Lane 1", "Lane 2", "Office")
 PRINTERS = ("Acme LookNice 5020", "Acme LookNice 5021", "Acme LookNice 6000", "Brix 40 duplex")
 NOTES = (
@@ -61,6 +71,18 @@ class DemoClock:
     def pass_minutes(self, minutes: int) -> None:
         """Let time pass."""
         self.now += minutes * MINUTE_US
+
+
+def demo_schema() -> Schema:
+    """Make the schema of the demo: the built-in one, and where a locality is."""
+    built_in = load_builtin_schema("service-centre")
+    texts = built_in.texts()
+    locality = tomllib.loads(texts["locality"])
+    locality["groups"]["location"] = LOCATION_GROUP
+    locality["columns"] = ["code", "tsc_server", "subnet"]
+    for name, labels in COORDINATES.items():
+        locality["properties"][name] = {"type": "decimal", "group": "location", "labels": labels}
+    return parse_schema({**texts, "locality": tomli_w.dumps(locality)}, built_in.name)
 
 
 async def make_fleet(folder: Path, now: int) -> None:
@@ -102,7 +124,7 @@ class _Fleet:
 
     async def create_fleet(self) -> None:
         """One device founds the fleet, and lets the others in."""
-        schema = load_builtin_schema("service-centre")
+        schema = demo_schema()
         admin = await Workspace.init(
             self._folder / "K1",
             user="Maier",
@@ -129,10 +151,11 @@ class _Fleet:
 
     async def add_places(self) -> None:
         """The localities and their places come in, a few a day."""
-        for number, (name, code, count) in enumerate(LOCALITIES):
+        for number, (name, code, count, north, east) in enumerate(LOCALITIES):
             who = self._devices[f"K{number % 4 + 1}"]
             subnet = f"10.{24 + number}.1.0/24"
             values: dict[str, Value] = {"code": code, "name": name, "subnet": subnet, "tsc_server": f"tsc{code}.nord"}
+            values |= {"latitude": north, "longitude": east}
             self._localities[code] = (await who.create("locality", values, "new locality")).entity
             for place in PLACES[:count]:
                 self._clock.pass_minutes(self._random.randint(10, 90))
@@ -157,7 +180,7 @@ class _Fleet:
         for _edit in range(9):
             who = self._random.choice(list(self._devices.values()))
             place = self._random.choice(list(self._places.values()))
-            self._clock.pass_minutes(self._random.randint(60, 900))
+            self._clock.pass_minutes(self._random.randint(60, 900) * 11 // 5)
             if self._random.random() < 0.7:
                 wanted: dict[str, Value] = {"printer": self._random.choice(PRINTERS)}
             else:

@@ -33,8 +33,13 @@ if TYPE_CHECKING:
 
 MIN_PANES_COLUMNS, WIDE_PANES_COLUMNS = 100, 120
 """Columns from which the details stand beside the list, and from which the list is as wide as it gets."""
-TALL_LINES = 30
+TALL_LINES, VERY_TALL_LINES = 30, 45
 """Lines from which a screen is tall: a terminal of that size is hardly at the end of a slow line."""
+
+
+def is_very_tall(screen: Screen[None]) -> bool:
+    """Whether there is room on a screen for more of everything."""
+    return screen.app.size.height >= VERY_TALL_LINES
 
 
 class ScreenActions:
@@ -73,7 +78,7 @@ class BaseScreen(CommandHost, Screen[None]):
         # Textual parses all styles again for a screen that has another count; these are as they were.
         self._css_update_count = self.app._css_update_count
         self._message_line = MessageLine(id="message")
-        self._read_with_panes: bool | None = None
+        self._read_for: tuple[bool, bool] | None = None
 
     @property
     def state(self) -> AppState:
@@ -144,7 +149,7 @@ class BaseScreen(CommandHost, Screen[None]):
     def on_resize(self) -> None:
         """Give the focus back to what had no room, and read what there is room for."""
         self.call_after_refresh(self._restore_focus)
-        if self._read_with_panes not in (None, self.has_panes):
+        if self._read_for not in (None, (self.has_panes, is_very_tall(self))):
             self.refresh_data()
 
     def _restore_focus(self) -> None:
@@ -163,7 +168,7 @@ class BaseScreen(CommandHost, Screen[None]):
 
     async def _reload_when_ready(self) -> None:
         await self.state.loaded.wait()
-        self._read_with_panes = self.has_panes
+        self._read_for = (self.has_panes, is_very_tall(self))
         await self.reload_content()
         self.redraw()
 

@@ -11,6 +11,7 @@ from tui.i18n.translate import _, language
 from tui.layout import Line
 from tui.screens.actions.bulk_edit import BulkEditActions
 from tui.screens.actions.undo import UndoActions
+from tui.screens.base import is_very_tall
 from tui.screens.fleet_commands import DraftActions, SearchActions
 from tui.screens.fleet_filter import FleetFilterActions
 from tui.screens.fleet_marks import MarkActions
@@ -64,7 +65,8 @@ class Fleet(ListScreen):
         if self.has_panes:
             from tui.view_models.latest_changes import read_latest
 
-            self._latest = await read_latest(self.state.view, self.state.schema, self.state.names)
+            state = self.state
+            self._latest = await read_latest(state.view, state.schema, state.names, is_tall=is_very_tall(self))
         await self._tree.reload()
         await self._read_details()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.records import Record
 from tui.i18n.translate import _, language, ngettext
 from tui.layout import Line, rule_line, spread
+from tui.screens.base import is_very_tall
 from tui.screens.list_screen import ListScreen
 from tui.screens.tree_actions import TreeActions
 from tui.view_models.fleet_tree import TreeNode
@@ -53,18 +54,14 @@ class FleetSelection:
 
     async def _read_pane(self, node: TreeNode, record: Record) -> EntityDetails:
         from tui.view_models.entity_life import read_life
-        from tui.view_models.fleet_details import MAX_CHILDREN, EntityDetails
+        from tui.view_models.fleet_details import EntityDetails, read_children, read_latest_below
 
         view, schema, tree = self._screen.state.view, self._screen.state.schema, self._tree.tree
-        children = []
-        for kind in schema.children(node.kind.name):
-            parent = (kind.parent or "", node.row.entity)
-            children.append((kind, await view.page(kind.name, schema, parent=parent, limit=MAX_CHILDREN + 1)))
-        below = [row.entity for _kind, rows in children for row in rows]
-        life = await read_life(node.row.entity, view)
+        children, records, limit = await read_children(record, view, schema, is_very_tall(self._screen))
+        life = await read_life(node.row.entity, view, is_very_tall(self._screen))
         items = tree.items_of(node) if tree is not None else {}
-        records = await view.records_by_id(below, schema) if below else {}
-        return EntityDetails(record, self._names, items, children, records, life)
+        latest = await read_latest_below(children, view, schema, self._screen.state.names, is_very_tall(self._screen))
+        return EntityDetails(record, self._names, items, children, records, limit, life, latest)
 
     # --- drawing ------------------------------------------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ from tui.screens.base import MIN_PANES_COLUMNS, BaseScreen
 from tui.screens.form_commands import FormCommands
 from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
+from tui.screens.form_surroundings import FormSurroundings
 from tui.screens.list_screen import ListScreen
-from tui.view_models.entity_life import EntityLife, life_lines, read_life
 from tui.view_models.form import FormRow
 
 
@@ -40,7 +40,7 @@ class FormScreen(ListScreen):
         self.editor = FormEditor(self, self.form, self._show_rows)
         self.actions = (self.editor, FormCommands(self, self.form, self.editor), UndoActions(self))
         self._focus = focus
-        self._life = EntityLife()
+        self._surroundings = FormSurroundings(self, self.form)
 
     @property
     def entity(self) -> bytes:
@@ -54,8 +54,9 @@ class FormScreen(ListScreen):
 
     async def reload_content(self) -> None:
         await self.form.load()
-        self._life = await read_life(self.entity, self.state.view) if self.has_panes else EntityLife()
+        await self._surroundings.read_life()
         self._show_rows()
+        self.run_task(self._surroundings.read_relatives, group="relatives")
 
     def _show_rows(self) -> None:
         source = self.form.lines()
@@ -77,18 +78,13 @@ class FormScreen(ListScreen):
         return left, [(heads, "dim")] if self.size.width < MIN_PANES_COLUMNS else []
 
     def tail(self, width: int, height: int) -> list[Line]:
-        form = self.form
-        lines = life_lines(self._life, form.kind, form.names, self.state.dates, width - 2, height)
-        return [[(" ", "plain"), *line] for line in lines]
+        return [[(" ", "plain"), *line] for line in self._surroundings.life_lines(width - 2, height)]
 
     def subject(self) -> Line:
         return [(self.row.prop.label(language()), "strong")] if self.row else []
 
     def details(self, width: int, height: int) -> list[Line]:
-        if self.row is None:
-            return []
-        lines = self.editor.typing_lines(width) + self.form.details(self.row, width - 4)
-        return [[("   ", "plain"), *line] for line in lines[:height]]
+        return self._surroundings.details(self.row, self.editor, width, height) if self.row else []
 
     def clipboard_text(self) -> str:
         return "" if self.row is None else self.form.clipboard_text(self.row)

@@ -6,7 +6,6 @@ What is new there, and its form.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from textual.app import ComposeResult
 
@@ -18,20 +17,14 @@ from tui.i18n.translate import N_, _
 from tui.layout import Line, rule_line
 from tui.screens.base import TALL_LINES
 from tui.screens.form import FormScreen
+from tui.screens.no_place import NoPlace
 from tui.screens.place_commands import PlaceCommands
 from tui.screens.visit import Visit
-from tui.view_models.equipment import equipment_heading, location_lines
+from tui.view_models.equipment import equipment_heading
 from tui.widgets.lines import Lines, StaticRows
 
 MIN_CHANGE_LINES = 3
 """Lines for what is new on a small screen, so that the form stays in sight; a tall one shows three times as many."""
-_MAX_TEXT_COLUMNS = 96
-"""Columns of a text, so that its lines can be read."""
-_NO_PLACE_TEXT = N_(
-    "Which place this device is at has not been chosen. Press c: it goes to Fleet, where you put the cursor "
-    "on the place and press c again. The place then stands here with everything that is configured at it, "
-    "and is remembered on this device only."
-)
 _NO_PLACE_REASON = N_("No place is chosen yet: c goes to Fleet to choose one.")
 
 
@@ -52,6 +45,7 @@ class Here(FormScreen):
     def __init__(self) -> None:
         super().__init__(b"")
         self.visit = Visit(self.state)
+        self._no_place = NoPlace(self)
         self.form.is_compared = True
         self.actions = (*self.actions, PlaceCommands(self, self.form, self.editor, self._show_rows))
 
@@ -61,7 +55,7 @@ class Here(FormScreen):
         yield Lines(self.visit.lines, id="news")
 
     def content(self) -> ComposeResult:
-        yield Lines(partial(_no_place_lines, self), id="nowhere", classes="to-read")
+        yield Lines(self._no_place.lines, id="nowhere", classes="to-read")
         yield from super().content()
 
     def breadcrumb(self) -> str:
@@ -79,6 +73,7 @@ class Here(FormScreen):
         if here is None:
             self.form.entity, self.form.record, self.visit.changes = b"", Record(b""), []
             self.lines.show_rows(StaticRows())
+            await self._no_place.read()
         else:
             if here != self.entity:
                 if self.is_typing:
@@ -123,13 +118,3 @@ class Here(FormScreen):
         """Leave the line that is typed into; there is nothing to go back to from here."""
         if self.is_typing:
             super().do_back()
-
-
-def _no_place_lines(screen: Here, width: int, _height: int) -> list[Line]:
-    """What is shown while no place is chosen.
-
-    How to choose one, and what this device sees.
-    """
-    columns = min(width, _MAX_TEXT_COLUMNS)
-    lines = screen.empty_lines(_(_NO_PLACE_TEXT), columns)
-    return lines + location_lines(screen.state.equipment_monitor.inspection, columns)

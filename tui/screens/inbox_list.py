@@ -15,7 +15,9 @@ from core.workspace.lazy_inbox import LazyInbox
 from core.workspace.lineage import AncestryStep, trace_ancestry
 from tui.i18n.translate import _
 from tui.layout import Line
+from tui.screens.base import is_very_tall
 from tui.screens.list_screen import ListScreen
+from tui.view_models.entity_life import read_life
 from tui.view_models.form import NO_NAMES, DisplayNames, referenced_entities, value_references
 from tui.view_models.inbox import MAX_CANDIDATES, MULTI_ENTITY_TYPES, ItemDetails, item_line, item_title
 
@@ -264,4 +266,17 @@ class ItemSelection:
             steps = tuple(await trace_ancestry(state.workspace.store, [leaf.fact for leaf in item.candidates]))
             unknown = {e for step in steps for e in value_references(step.value)} - called.keys()
             called |= {entity: name.title for entity, name in (await view.names(unknown, schema)).items()}
-        return ItemDetails(item, records, steps, DisplayNames(called, self.names.known.devices))
+        details = ItemDetails(item, records, steps, DisplayNames(called, self.names.known.devices))
+        return await self._with_entity(details) if self._screen.has_panes else details
+
+    async def _with_entity(self, details: ItemDetails) -> ItemDetails:
+        """The details with what else there is at the entity, and what happened to it."""
+        view, schema = self._screen.state.view, self._screen.state.schema
+        record = await view.record(details.item.entity, schema)
+        life = await read_life(details.item.entity, view, is_very_tall(self._screen))
+        facts = [fact for some in life.diffs.values() for fact in some]
+        wanted = {each for fact in facts for value in (fact.old, fact.new) for each in value_references(value)}
+        unknown = (wanted | set(referenced_entities(record))) - details.names.entities.keys()
+        called = {entity: name.title for entity, name in (await view.names(unknown, schema)).items()}
+        names = DisplayNames({**called, **details.names.entities}, details.names.devices)
+        return replace(details, record=record, life=life, names=names)

@@ -10,6 +10,7 @@ from tui.layout import Line, wrap_text
 from tui.screens.list_screen import ListScreen
 from tui.screens.log_list import LogSelection
 from tui.view_models.log import LogPages
+from tui.view_models.pane_columns import Part, arrange_parts
 
 
 class LogDetails:
@@ -39,31 +40,31 @@ class LogDetails:
 
         Nothing before it is read.
         """
-        entry, path, state = self._selection.detailed_entry, self._selection.path, self._screen.state
-        has_panes = self._screen.has_panes
+        entry, path = self._selection.detailed_entry, self._selection.path
         if entry is None:
             return []
-        if has_panes:
-            lines = self._pane_lines(entry, width - 2, height)
-        else:
-            lines = [[(path, "strong")]] if path else []
-            lines += self._selection.lines(width - 6, height - 1 - len(lines))
+        if self._screen.has_panes:
+            first: list[Part] = [lambda columns, room: self._pane_lines(entry, columns, room)]
+            second: list[Part] = [self._selection.life_lines, self._selection.value_lines]
+            return [[(" ", "plain"), *line] for line in arrange_parts(first, second, width - 2, height)]
+        lines: list[Line] = [[(path, "strong")]] if path else []
+        lines += self._selection.lines(width - 6, height - 1 - len(lines))
+        return [[("   ", "plain"), *line] for line in [*lines, *self._reach_lines(entry, width - 6)]]
+
+    def _reach_lines(self, entry: LogEntry, width: int) -> list[Line]:
+        """How the change reached this device and, if that is asked for, whom else."""
+        dates, names = self._screen.state.dates, self._screen.state.names
+        texts = []
         if entry.source is not None:
-            reached = _("reached this device {when} from {device}").format(
-                when=state.dates.dated(entry.received_at_us), device=state.names.device(entry.source)
-            )
-            lines += [[(text, "dim")] for text in wrap_text(reached, width - 6)]
+            text = _("reached this device {when} from {device}")
+            texts.append(text.format(when=dates.dated(entry.received_at_us), device=names.device(entry.source)))
         source = self._screen.lines.source
         if isinstance(source, LogPages) and source.reach is not None:
-            lines += [[(text, "dim")] for text in wrap_text(source.reach.sentence(entry), width - 6)]
-        if has_panes:
-            life = self._selection.life_lines(width - 2, min(9, height - len(lines) - 1))
-            lines += [[], *life] if life else []
-        indent = " " if has_panes else "   "
-        return [[(indent, "plain"), *line] for line in lines]
+            texts.append(source.reach.sentence(entry))
+        return [[(line, "dim")] for text in texts for line in wrap_text(text, width)]
 
     def _pane_lines(self, entry: LogEntry, width: int, height: int) -> list[Line]:
-        """Who and why, then each value that was changed."""
+        """Who and why, each value that was changed, and how it came here."""
         who = _("{user} on {device}").format(user=entry.user, device=self._screen.state.names.device(entry.device))
         lines: list[Line] = [[(text, "plain")] for text in wrap_text(who, width)]
         lines += [[(text, "plain")] for text in wrap_text(quote(entry.note), width)]
@@ -71,5 +72,6 @@ class LogDetails:
             text = _("not accepted: its author may not write")
             lines += [[(part, "attention")] for part in wrap_text(text, width)]
         lines.append([])
-        lines += self._selection.blocks(width, height - len(lines) - 3)
-        return [*lines, []]
+        reached = self._reach_lines(entry, width)
+        lines += self._selection.blocks(width, height - len(lines) - len(reached) - 2)
+        return [*lines, [], *reached] if reached else lines

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 
 from core.device.display_names import mask_secrets
+from core.records import Record
 from core.store.entities import EntityName
 from core.store.queries.fact_diffs import FactDiff, without_author
 from core.store.queries.log import LogEntry
 from tui.i18n.translate import _, format_number, language
 from tui.layout import Line, cut, fit, rule_line
+from tui.screens.base import is_very_tall
 from tui.screens.list_screen import ListScreen
 from tui.view_models.entity_life import EntityLife, life_lines, read_life
-from tui.view_models.form import NO_NAMES, DisplayNames, value_references
+from tui.view_models.fleet_details import EntityDetails, group_lines
+from tui.view_models.form import NO_NAMES, DisplayNames, referenced_entities, value_references
 from tui.view_models.form_lines import diff_lines
 from tui.view_models.log import LogPages, entity_labels
 from tui.view_models.value_diff import diff_block
@@ -36,6 +39,9 @@ class LogSelection:
         self.edits: list[FactDiff] = []
         self.names: DisplayNames = NO_NAMES
         self.life = EntityLife()
+        self._record: Record | None = None
+        self._called: Mapping[bytes, str] = {}
+        """What the entities are called that the only entity of the change refers to."""
         self.path = ""
         """Where the only entity of the change is in the fleet; empty if there are several."""
         self._entity_names: dict[bytes, EntityName] = {}
@@ -79,7 +85,11 @@ class LogSelection:
         """The life of the only entity of a change, if there is room for it."""
         if not (self._screen.has_panes and self._is_single_entity(edits)):
             return EntityLife()
-        return await read_life(edits[0].entity, self._screen.state.view)
+        state = self._screen.state
+        self._record = record = await state.view.record(edits[0].entity, state.schema)
+        named = await state.view.names(referenced_entities(record), state.schema)
+        self._called = {entity: name.title for entity, name in named.items()}
+        return await read_life(edits[0].entity, self._screen.state.view, is_very_tall(self._screen))
 
     def life_lines(self, width: int, height: int) -> list[Line]:
         """Draw the life of the only entity of the change."""
@@ -87,6 +97,15 @@ class LogSelection:
         if not entity:
             return []
         return life_lines(self.life, state.schema.kind(self.kind_of(entity)), self.names, state.dates, width, height)
+
+    def value_lines(self, width: int, height: int) -> list[Line]:
+        """Draw what the only entity of the change holds as of the time that is looked at."""
+        if self._record is None or self._record.entity != self.life.entity:
+            return []
+        title: Line = [(_("Its values"), "strong")]
+        details = EntityDetails(self._record, DisplayNames(self._called, self.names.devices))
+        lines = group_lines(details, self._screen.state.schema, width)
+        return [rule_line(width + 1, title)[1:], *lines][:height] if lines else []
 
     def _is_single_entity(self, edits: Sequence[FactDiff]) -> bool:
         """Whether they are of one entity only, which has a place in the fleet."""

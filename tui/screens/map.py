@@ -73,7 +73,7 @@ class Map(BaseScreen):
     def _draw_map(self, width: int, height: int) -> list[Line]:
         if self.map.sites:
             return map_lines(self.map, width, height)
-        text = self._empty_text() if self._read_with_panes is not None else ""
+        text = self._empty_text() if self._read_for is not None else ""
         return [[("   ", "plain"), (line, "plain")] for line in wrap_text(text, width - 6)]
 
     def _empty_text(self) -> str:

@@ -5,6 +5,8 @@ Admitting and revoking them.
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual.app import ComposeResult
 
 from core.errors import FieldlineError
@@ -19,6 +21,7 @@ from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, ngettext
 from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
+from tui.screens.device_changes import DeviceChanges
 from tui.screens.frame import admission_text
 from tui.screens.history import History
 from tui.screens.list_screen import ListScreen
@@ -57,6 +60,7 @@ class Members(ListScreen):
         """How many changes each person made; read where there is room to show it."""
         self._quarters: dict[bytes, list[tuple[int, int]]] = {}
         """How many changes a device made in each quarter of an hour, as far as that was read."""
+        self._changes = DeviceChanges(self)
         self.filter = FilterActions(self)
         self.pairing = PairingActions(self)
         self.actions = (
@@ -120,6 +124,7 @@ class Members(ListScreen):
             synced_at_us[device] = max(contact.at_us, synced_at_us.get(device, 0))
         self._people = await workspace.store.run(read_author_counts) if self.has_panes else []
         self._quarters.clear()
+        self._changes.clear()
         view, dates = self.state.view, self.state.dates
         rows = MemberRows(ordered, synced_at_us, me, view, dates, self._faults, self.member_rows, glance)
         self.lines.show_rows(rows, cursor=rows.index(self.lines.key))
@@ -131,8 +136,9 @@ class Members(ListScreen):
             self.run_task(self._read_quarters, group="details")
 
     async def _read_quarters(self) -> None:
-        """Read how busy the device under the cursor was, if that is shown."""
+        """Read how busy the device under the cursor was, and with what, if that is shown."""
         member = self.member
+        self._changes.follow(member.device if member else None)
         if self.has_panes and member is not None and member.device not in self._quarters:
             self._quarters[member.device] = await self.state.view.count_log_quarters(LogFilter(device=member.device))
             self.redraw_details()
@@ -169,15 +175,16 @@ class Members(ListScreen):
 
     def _pane_lines(self, member: Member, rows: MemberRows, width: int, height: int) -> list[Line]:
         dates = self.state.dates
-        busy = busy_line(self._quarters.get(member.device, ()), dates.clock(), width - 2)
+        quarters = self._quarters.get(member.device, ())
         faults = [error_text(each) for each in self._faults.get(member.device, ())]
         texts = MemberTexts(
             faults,
             may_text(member, self._called_at_us.get(member.device), self.state.dates),
             made_text(rows.write_stats(member.device), self.state.dates),
-            busy,
+            lambda columns: busy_line(quarters, dates.clock(), columns),
         )
-        return member_pane_lines(member, texts, self._glance, dates, width, height)
+        latest = partial(self._changes.lines, member.device)
+        return member_pane_lines(member, texts, self._glance, latest, dates, width, height)
 
     def tail(self, width: int, height: int) -> list[Line]:
         if not self.has_panes or height < _MIN_TAIL_LINES:

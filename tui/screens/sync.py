@@ -16,6 +16,7 @@ from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, format_number, ngettext
 from tui.layout import Line, wrap_text
 from tui.screens.actions.filter import FilterActions
+from tui.screens.device_changes import DeviceChanges
 from tui.screens.frame import admission_text
 from tui.screens.list_screen import ListScreen
 from tui.screens.pairing_actions import PairingActions
@@ -24,10 +25,11 @@ from tui.view_models.cable_status import cable_status_text
 from tui.view_models.fleet_glance import (
     FleetGlance,
     holds_sentences,
+    reached_parts,
     read_glance,
     summary_lines,
-    with_reached,
 )
+from tui.view_models.pane_columns import Part, arrange_parts
 from tui.view_models.peers import (
     PeerRow,
     link_kind,
@@ -37,6 +39,7 @@ from tui.view_models.peers import (
     peer_rows,
     reach_texts,
     stick_rows,
+    trouble_texts,
 )
 from tui.widgets.lines import DrawnRows, Lines
 
@@ -68,6 +71,7 @@ class Sync(ListScreen):
         self._summary: SetSummary | None = None
         self._glance = FleetGlance()
         self._peer_rows: list[PeerRow] = []
+        self._changes = DeviceChanges(self)
         self._backlog: TransferBacklog | None = None
         self._discovery_worker: Worker[None] | None = None
 
@@ -109,7 +113,12 @@ class Sync(ListScreen):
             # As a cable that was pulled meanwhile.
             every.insert(0, PeerRow(meter.target, meter.name, link_kind(meter.target), meter.target, is_reachable=True))
         self._peer_rows = [row for row in every if self.filter.is_match(row.name, row.target, row.key)]
+        self._changes.clear()
         self._show_rows()
+
+    def on_line_list_moved(self) -> None:
+        super().on_line_list_moved()
+        self._changes.follow(self.current_row.device if self.current_row else None)
 
     def _show_rows(self) -> None:
         key, offered = self.lines.key, self.state.cable_monitor.offered_target
@@ -174,14 +183,13 @@ class Sync(ListScreen):
         return [(_("Syncing with {who}").format(who=who), "strong")]
 
     def details(self, width: int, height: int) -> list[Line]:
-        left = 2 if self.has_panes else 6
         draw = self._meter_lines if self.syncing.meter else self._text_lines
-        lines = draw(width - left, min(8, height))
         if not self.has_panes:
-            return [[("   ", "plain"), *line] for line in lines[:height]]
+            return [[("   ", "plain"), *line] for line in draw(width - 6, min(8, height))[:height]]
         device = self.current_row.device if self.current_row else None
-        lines = with_reached(lines, self._glance, device, width - left, height)
-        return [[(" ", "plain"), *line] for line in lines[:height]]
+        first: list[Part] = [lambda columns, room: draw(columns, min(8, room))[:room]]
+        second: list[Part] = [*reached_parts(self._glance, device), partial(self._changes.lines, device)]
+        return [[(" ", "plain"), *line] for line in arrange_parts(first, second, width - 2, height)]
 
     def tail(self, width: int, height: int) -> list[Line]:
         if not self.has_panes or height < _MIN_TAIL_LINES:
@@ -223,15 +231,9 @@ class Sync(ListScreen):
         return holds_sentences(self._glance, row.device, self.state.dates) if row and row.device else []
 
     def _peer_texts(self, row: PeerRow) -> list[tuple[str, str]]:
-        """What there is to know of a row, each text with its role."""
-        texts: list[tuple[str, str]] = []
-        if row.trouble is not None:
-            texts.append((error_text(row.trouble), "attention"))
-        if row.next_try is not None:
-            texts.append((_("Next try {when}.").format(when=self.state.dates.short(row.next_try)), "plain"))
-        if self._is_served(row.target):
-            return [*texts, (_(SERVED_REASON), "plain")]
-        return texts + [(text, "plain") for text in reach_texts(row, self.syncing.last_device_at(row.target))]
+        is_served, last = self._is_served(row.target), self.syncing.last_device_at(row.target)
+        reached = [_(SERVED_REASON)] if is_served else reach_texts(row, last)
+        return [*trouble_texts(row, self.state.dates), *((text, "plain") for text in reached)]
 
     def clipboard_text(self) -> str:
         """Where it is reached."""

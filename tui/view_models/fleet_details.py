@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from core.records import Record
 from core.schema import Kind, Schema
 from core.store.entities import EntityRow
+from core.store.queries.log import LogFilter
+from core.store.view import View
 from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, language
@@ -20,9 +22,11 @@ from tui.layout import Column, Line, layout_columns, rule_line
 from tui.view_models.entity_life import EntityLife, life_lines
 from tui.view_models.fleet_columns import MAX_NAME_COLUMNS, MIN_NAME_COLUMNS, main_properties, value_text
 from tui.view_models.form import DisplayNames, FormRow, form_rows, label_width, state_glyph, state_text, value_role
+from tui.view_models.latest_changes import LatestChanges, pane_latest_lines, read_latest
+from tui.view_models.pane_columns import Part, arrange_parts
 
-MAX_CHILDREN = 8
-"""Lines for what is below an entity: what there is of more is counted."""
+MAX_CHILDREN, MAX_CHILDREN_TALL = 8, 16
+"""Lines for each kind below an entity, and on a tall screen: what there is of more is counted."""
 TYPE_WORDS = {
     "conflict": N_("several values"),
     "duplicate": N_("claimed by several"),
@@ -35,14 +39,32 @@ TYPE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class EntityDetails:
-    """What was read of an entity: `children` by kind, and its `life`."""
+    """What was read of an entity, of its children by kind, and of its life."""
 
     record: Record
     names: DisplayNames
     items: Mapping[str, int] = field(default_factory=dict)
     children: Sequence[tuple[Kind, Sequence[EntityRow]]] = ()
     child_records: Mapping[bytes, Record] = field(default_factory=dict)
+    max_children: int = MAX_CHILDREN
     life: EntityLife = field(default_factory=EntityLife)
+    latest_below: LatestChanges = field(default_factory=LatestChanges)
+
+
+async def read_children(
+    record: Record, view: View, schema: Schema, is_tall: bool
+) -> tuple[list[tuple[Kind, Sequence[EntityRow]]], Mapping[bytes, Record], int]:
+    """Read what is below an entity.
+
+    Rows by kind, their records, and how many of a kind are shown.
+    """
+    limit = MAX_CHILDREN_TALL if is_tall else MAX_CHILDREN
+    children: list[tuple[Kind, Sequence[EntityRow]]] = []
+    for kind in schema.children(record.kind or ""):
+        parent = (kind.parent or "", record.entity)
+        children.append((kind, await view.page(kind.name, schema, parent=parent, limit=limit + 1)))
+    below = [row.entity for _kind, rows in children for row in rows]
+    return children, await view.records_by_id(below, schema) if below else {}, limit
 
 
 def pane_lines(details: EntityDetails, schema: Schema, dates: DateFormatter, width: int, height: int) -> list[Line]:
@@ -55,18 +77,37 @@ def pane_lines(details: EntityDetails, schema: Schema, dates: DateFormatter, wid
         width: the columns that a line may take.
         height: the lines that there are.
     """
-    lines: list[Line] = []
-    for part in (
-        _item_lines(details, width),
-        _group_lines(details, schema, width),
-        _child_lines(details, width),
-    ):
-        if part and len(lines) + 2 < height:
-            lines += [[], *part] if lines else part
     kind = schema.kind(details.record.kind)
-    if life := life_lines(details.life, kind, details.names, dates, width, height - len(lines) - 1):
-        lines += [[], *life]
-    return lines[:height]
+    values: list[Part] = [
+        lambda columns, _room: _item_lines(details, columns),
+        lambda columns, room: group_lines(details, schema, columns)[:room],
+    ]
+    around: list[Part] = [
+        lambda columns, room: child_lines(details, columns)[:room],
+        lambda columns, room: life_lines(details.life, kind, details.names, dates, columns, room),
+        lambda columns, room: below_lines(details, schema, dates, columns, room),
+    ]
+    return arrange_parts(values, around, width, height)
+
+
+async def read_latest_below(
+    children: Sequence[tuple[Kind, Sequence[EntityRow]]],
+    view: View,
+    schema: Schema,
+    names: DisplayNames,
+    is_tall: bool,
+) -> LatestChanges:
+    """Read the latest changes of the shown children of an entity, for a tall screen."""
+    if not is_tall:
+        return LatestChanges()
+    below = tuple(row.entity for _kind, rows in children for row in rows)
+    return await read_latest(view, schema, names, LogFilter(entities=below)) if below else LatestChanges()
+
+
+def below_lines(details: EntityDetails, schema: Schema, dates: DateFormatter, width: int, height: int) -> list[Line]:
+    """Draw what changed lately below an entity."""
+    latest, devices = details.latest_below, details.names.devices
+    return pane_latest_lines(latest, schema, devices, dates, width, height, _("Changed there lately"))
 
 
 def head(text: str, width: int, right: Line | None = None, context: str = "") -> Line:
@@ -74,7 +115,7 @@ def head(text: str, width: int, right: Line | None = None, context: str = "") ->
     left: Line = [(text, "strong")]
     if context:
         left.append((f"  {context}", "dim"))
-    return rule_line(width + 1, left, right)[1:] if not right else rule_line(width + 1, left, right)
+    return rule_line(width + 1, left, right)[1:]
 
 
 def _item_lines(details: EntityDetails, width: int) -> list[Line]:
@@ -88,7 +129,8 @@ def _item_lines(details: EntityDetails, width: int) -> list[Line]:
     return lines
 
 
-def _group_lines(details: EntityDetails, schema: Schema, width: int) -> list[Line]:
+def group_lines(details: EntityDetails, schema: Schema, width: int) -> list[Line]:
+    """The values of an entity, below the heads of their groups."""
     rows = form_rows(details.record, schema)
     label = label_width(rows, width)
     kind = schema.kind(details.record.kind)
@@ -126,21 +168,38 @@ def _value_lines(row: FormRow, label: int, width: int, names: DisplayNames) -> l
     return lines
 
 
-def _child_lines(details: EntityDetails, width: int) -> list[Line]:
+def child_lines(details: EntityDetails, width: int, title: str = "") -> list[Line]:
+    """A head, by default that it is below the entity, and a line for each child."""
     shown = [(kind, rows) for kind, rows in details.children if rows]
     if not shown:
         return []
     counts = []
+    limit = details.max_children
     for kind, rows in shown:
-        more = "+" if len(rows) > MAX_CHILDREN else ""
-        counts.append(f"{min(len(rows), MAX_CHILDREN)}{more} {kind.plural(language())}")
-    lines: list[Line] = [head(_("Below it"), width, context=" · ".join(counts))]
+        more = "+" if len(rows) > limit else ""
+        counts.append(f"{min(len(rows), limit)}{more} {kind.plural(language())}")
+    lines: list[Line] = [head(title or _("Below it"), width, context=" · ".join(counts))]
     for kind, rows in shown:
-        prop = next(iter(main_properties(kind)), None)
-        for row in rows[:MAX_CHILDREN]:
-            record = details.child_records.get(row.entity)
-            text = value_text(prop, record, details.names) if prop else ""
-            name = max(MIN_NAME_COLUMNS, min(width * 2 // 5, MAX_NAME_COLUMNS))
-            cells = [Column(row.title, name, "value"), Column(text, None, "plain")]
-            lines.append([(" ", "plain"), *layout_columns(width - 1, cells)])
+        lines += _child_table(kind, rows[:limit], details, width - 1)
+    return lines
+
+
+def _child_table(kind: Kind, rows: Sequence[EntityRow], details: EntityDetails, width: int) -> list[Line]:
+    """A line for each entity: its name, and the main properties that have room."""
+    longest = max(cell_len(row.title) for row in rows)
+    name = max(MIN_NAME_COLUMNS, min(longest, width * 2 // 5, MAX_NAME_COLUMNS))
+    columns: list[tuple[int, list[str]]] = []
+    room = width - name
+    for prop in main_properties(kind):
+        texts = [value_text(prop, details.child_records.get(row.entity), details.names) for row in rows]
+        size = min(MAX_NAME_COLUMNS, max(map(cell_len, texts)))
+        if size and room < size + 1 and columns:
+            break
+        if size:
+            columns.append((min(size, max(1, room - 1)), texts))
+            room -= size + 1
+    lines: list[Line] = []
+    for index, row in enumerate(rows):
+        cells = [Column(row.title, name, "value"), *(Column(texts[index], size, "plain") for size, texts in columns)]
+        lines.append([(" ", "plain"), *layout_columns(width, cells)])
     return lines

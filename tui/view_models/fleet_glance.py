@@ -13,6 +13,7 @@ from core.workspace.holdings import FleetHoldings, read_fleet_holdings
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, ngettext
 from tui.layout import Column, Line, cut, fit, fit_line, layout_columns, rule_line, wrap_text
+from tui.view_models.pane_columns import Part
 from tui.view_models.sparkline import bar, sparkline
 
 if TYPE_CHECKING:
@@ -234,19 +235,20 @@ def arrival_lines(glance: FleetGlance, dates: DateFormatter, width: int, height:
     return lines
 
 
-def with_reached(lines: list[Line], glance: FleetGlance, device: bytes | None, width: int, height: int) -> list[Line]:
-    """These lines, and below whom the changes of a device and of this one reached.
+def reached_parts(glance: FleetGlance, device: bytes | None) -> list[Part]:
+    """The parts of a pane about whom changes of a device, and of this one, reached."""
 
-    As far as there is room.
-    """
-    parts: list[tuple[str, list[Line]]] = []
+    def draw(chain: bytes, title: str, limit: int) -> Part:
+        def draw_part(width: int, height: int) -> list[Line]:
+            lines = reached_lines(glance, chain, width, min(limit, height - 1))
+            return [rule_line(width + 1, [(title, "strong")])[1:], *lines] if lines else []
+
+        return draw_part
+
+    parts = [draw(glance.me, _("Changes of this device have reached"), 12)]
     if device is not None and device in glance.devices:
-        parts.append((_("Its changes have reached"), reached_lines(glance, device, width, 8)))
-    parts.append((_("Changes of this device have reached"), reached_lines(glance, glance.me, width, 12)))
-    for title, part in parts:
-        if part and len(lines) + len(part) + 2 <= height:
-            lines = [*lines, [], rule_line(width + 1, [(title, "strong")])[1:], *part]
-    return lines
+        parts.insert(0, draw(device, _("Its changes have reached"), 8))
+    return parts
 
 
 def summary_lines(

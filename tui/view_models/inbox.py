@@ -26,6 +26,7 @@ from tui.i18n.translate import N_, _, error_text, format_number, language, ngett
 from tui.layout import Column, Line, cut, fit, layout_columns, wrap_text
 from tui.view_models.ancestry_graph import GraphWords, draw_ancestry
 from tui.view_models.breadcrumbs import entity_part, shorten_breadcrumb
+from tui.view_models.entity_life import EntityLife
 from tui.view_models.form import NO_NAMES, DisplayNames, format_value, value_references
 from tui.view_models.form_lines import candidate_letter
 
@@ -53,12 +54,17 @@ HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class ItemDetails:
-    """The details of an item: its entities now, who knew what, and names."""
+    """The details of an item: its entities now, who knew what, and names.
+
+    `record` is the entity that it is about, and `life` its changes, where there is room for them.
+    """
 
     item: InboxItem
     records: dict[bytes, Record] = field(default_factory=dict)
     steps: tuple[AncestryStep, ...] = ()
     names: DisplayNames = NO_NAMES
+    record: Record | None = None
+    life: EntityLife = field(default_factory=EntityLife)
 
 
 def item_property(item: InboxItem, schema: Schema) -> Property:

@@ -20,6 +20,8 @@ from tui.i18n.quotes import quote
 from tui.i18n.translate import N_, _, error_text, format_number, ngettext
 from tui.layout import Column, Line, cut, fit, layout_columns, line_width, rule_line, wrap_text
 from tui.view_models.breadcrumbs import SEPARATOR
+from tui.view_models.entity_life import life_lines
+from tui.view_models.fleet_details import EntityDetails, group_lines
 from tui.view_models.form_lines import candidate_letter
 from tui.view_models.inbox import (
     HINTS,
@@ -33,6 +35,7 @@ from tui.view_models.inbox import (
     unknown_letters,
 )
 from tui.view_models.network_bars import network_bars
+from tui.view_models.pane_columns import arrange_parts
 from tui.view_models.sparkline import bar
 from tui.view_models.value_diff import diff_block, word_spans
 
@@ -66,27 +69,37 @@ def pane_lines(
         dates: formats times.
     """
     item = details.item
-    parts: list[list[Line]] = []
-    if item.type == "overlap":
-        letters = [candidate_letter(index) for index in range(len(item.candidates))]
-        parts.append(network_bars([leaf.value for leaf in item.candidates], letters, chosen, width))
-    if item.type == "conflict" and _fits_as_cards(details, width):
-        parts.append(_cards(details, chosen, width, schema, dates))
-    else:
-        parts.append(_table(details, chosen, width, schema, dates, max(3, height // 2)))
-    if text := about_text(details, schema):
-        parts.append([[(line, "plain")] for line in wrap_text(text, width)])
-    if details.steps:
-        parts.append([_head(_("Who knew what"), width), *_graph(details, width, schema)])
-    if item.type == "conflict":
-        parts.append(_outcome(details, chosen, width, schema))
-    elif hint := HINTS[item.type]:
-        parts.append([_head(_("You can"), width), *[[(" " + line, "plain")] for line in wrap_text(_(hint), width - 1)]])
-    lines: list[Line] = []
-    for part in parts:
-        if part and (not lines or len(lines) + 1 + len(part) <= height):
-            lines += [[], *part] if lines else part
-    return lines[:height]
+
+    def candidates(columns: int, room: int) -> list[Line]:
+        if item.type == "conflict" and _fits_as_cards(details, columns):
+            return _cards(details, chosen, columns, schema, dates)[:room]
+        bars: list[Line] = []
+        if item.type == "overlap":
+            letters = [candidate_letter(index) for index in range(len(item.candidates))]
+            bars = [*network_bars([leaf.value for leaf in item.candidates], letters, chosen, columns), []]
+        return [*bars, *_table(details, chosen, columns, schema, dates, max(3, room // 2))][:room]
+
+    def about(columns: int, _room: int) -> list[Line]:
+        return [[(line, "plain")] for line in wrap_text(about_text(details, schema), columns)]
+
+    def known(columns: int, _room: int) -> list[Line]:
+        return [_head(_("Who knew what"), columns), *_graph(details, columns, schema)] if details.steps else []
+
+    def outcome(columns: int, _room: int) -> list[Line]:
+        if item.type == "conflict":
+            return _outcome(details, chosen, columns, schema)
+        hint = [[(" " + line, "plain")] for line in wrap_text(_(HINTS[item.type]), columns - 1)]
+        return [_head(_("You can"), columns), *hint] if hint else []
+
+    def values(columns: int, room: int) -> list[Line]:
+        if details.record is None:
+            return []
+        return group_lines(EntityDetails(details.record, details.names), schema, columns)[:room]
+
+    def life(columns: int, room: int) -> list[Line]:
+        return life_lines(details.life, schema.kind(item.kind), details.names, dates, columns, room)
+
+    return arrange_parts([candidates, about, known, outcome], [values, life], width, height)
 
 
 def _head(text: str, width: int) -> Line:

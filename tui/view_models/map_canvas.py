@@ -11,6 +11,7 @@ from tui.glyphs import GLYPHS
 from tui.i18n.translate import N_, _, format_number
 from tui.layout import Column, Line, clean_text, cut, layout_columns, rule_line
 from tui.view_models.fleet_details import TYPE_WORDS
+from tui.view_models.map_graticule import Graticule, make_graticule
 from tui.view_models.map_projection import (
     DOTS_ACROSS,
     DOTS_DOWN,
@@ -31,8 +32,12 @@ _MANY_LINKS = 5
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bit of each dot of a braille letter, by row and column (Unicode 15, chapter 21.1)."""
 _BRAILLE = 0x2800
+_GRID_DOT = "⠂"
+"""A dot of the lines of degrees: one braille dot, whose plain form is a dot, too."""
 _SCALES_M = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
-_SCALE_COLUMNS = 14
+_SCALE_COLUMNS, _SCALE_TEXT_COLUMNS = 14, 10
+_MIN_LABEL_LINES = 8
+"""Lines of a map from which there is room for what degrees its lines are."""
 _DIRECTIONS = (N_("N"), N_("NE"), N_("E"), N_("SE"), N_("S"), N_("SW"), N_("W"), N_("NW"))
 _NEAR_SITES = 6
 
@@ -64,10 +69,14 @@ def map_lines(shown: FleetMap, width: int, height: int) -> list[Line]:
         return []
     grid: list[list[Cell]] = [[(" ", "plain")] * width for _row in range(height)]
     cells = _cells(shown, width, height)
+    graticule = make_graticule(shown.viewport, width, height)
+    for column, row in graticule.dots(width, height):
+        grid[row][column] = (_GRID_DOT, "line")
     _draw_links(grid, shown, width, height)
+    taken = _draw_degrees(grid, graticule, width, height)
     _draw_frame(grid, shown.viewport, width, height)
     _draw_sites(grid, shown, cells)
-    _draw_names(grid, shown, cells)
+    _draw_names(grid, shown, cells, taken)
     return [_merge(row) for row in grid]
 
 
@@ -108,6 +117,23 @@ def _dot(viewport: Viewport, site: Site, width: int, height: int) -> Dot:
     return viewport.project(site.latitude, site.longitude, width, height)
 
 
+def _draw_degrees(grid: list[list[Cell]], graticule: Graticule, width: int, height: int) -> set[tuple[int, int]]:
+    """Write degrees at two edges; gives the cells they take, by row and column."""
+    if height < _MIN_LABEL_LINES:
+        return set()
+    taken: set[tuple[int, int]] = set()
+    for row, label in graticule.rows:
+        if row < height - 2:
+            _write(grid, 0, row, f" {label} ", "dim")
+            taken |= {(row, column) for column in range(cell_len(label) + 2)}
+    for column, label in graticule.columns:
+        start = column - cell_len(label) // 2
+        if start > _SCALE_COLUMNS + _SCALE_TEXT_COLUMNS and start + cell_len(label) < width:
+            _write(grid, start, height - 1, label, "dim")
+            taken |= {(height - 1, start + index) for index in range(cell_len(label))}
+    return taken
+
+
 def _draw_frame(grid: list[list[Cell]], viewport: Viewport, width: int, height: int) -> None:
     """Draw north, and a scale."""
     _write(grid, width - 4, 0, "N▲", "dim")
@@ -146,9 +172,14 @@ def _sign(shown: FleetMap, index: int) -> Cell:
     return sign, "lit" if is_chosen else "value"
 
 
-def _draw_names(grid: list[list[Cell]], shown: FleetMap, cells: dict[int, tuple[int, int]]) -> None:
-    """Write the names that have room, the most important ones first."""
-    taken = {(row, column) for column, row in cells.values()}
+def _draw_names(
+    grid: list[list[Cell]], shown: FleetMap, cells: dict[int, tuple[int, int]], labels: set[tuple[int, int]]
+) -> None:
+    """Write the names that have room, the most important ones first.
+
+    `labels` are cells that are taken, by row and column.
+    """
+    taken = labels | {(row, column) for column, row in cells.values()}
     count = 0
     for index in sorted(cells, key=lambda each: _rank(shown, each)):
         if count == MAX_NAMES:

@@ -62,14 +62,14 @@ class Viewport:
     dot_degrees: float = _DEFAULT_DOT_DEGREES
 
     @property
-    def _shrink(self) -> float:
+    def shrink(self) -> float:
         """How much shorter a degree of longitude is than one of latitude."""
         return cos(radians(self.latitude))
 
     def project(self, latitude: float, longitude: float, width: int, height: int) -> Dot:
         """The dot of a place in so many cells; it may be outside of them."""
         east = (longitude - self.longitude + 180) % 360 - 180
-        across = width * DOTS_ACROSS / 2 + east * self._shrink / self.dot_degrees
+        across = width * DOTS_ACROSS / 2 + east * self.shrink / self.dot_degrees
         down = height * DOTS_DOWN / 2 - (latitude - self.latitude) / self.dot_degrees
         return int(across // 1), int(down // 1)
 
@@ -83,7 +83,7 @@ class Viewport:
 
     def panned(self, right: int, down: int, width: int, height: int) -> Viewport:
         """Moved by a quarter of what is shown."""
-        east = right * _PAN * width * DOTS_ACROSS * self.dot_degrees / self._shrink
+        east = right * _PAN * width * DOTS_ACROSS * self.dot_degrees / self.shrink
         south = down * _PAN * height * DOTS_DOWN * self.dot_degrees
         return _valid(replace(self, latitude=self.latitude - south, longitude=self.longitude + east))
 

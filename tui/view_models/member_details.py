@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.membership import Member
@@ -11,6 +11,7 @@ from tui.i18n.translate import N_, _, ngettext
 from tui.layout import Line, rule_line, wrap_text
 from tui.view_models.fleet_glance import FleetGlance, holds_sentences, reached_lines
 from tui.view_models.members import ROLE_LABELS, WriteStats
+from tui.view_models.pane_columns import Part, arrange_parts
 
 ROLE_DESCRIPTIONS = {
     "admin": N_("It may read, write, admit devices and revoke them."),
@@ -23,16 +24,25 @@ _MAX_REACHED = 10
 
 @dataclass(frozen=True, slots=True)
 class MemberTexts:
-    """What is said of a device: its faults, what it may and made, how busy it was."""
+    """What is said of a device: its faults, what it may and made.
+
+    And how busy it was, drawn for so many columns.
+    """
 
     faults: Sequence[str]
     may: str
     made: str
-    busy: str
+    busy: Callable[[int], str]
 
 
 def member_pane_lines(
-    member: Member, texts: MemberTexts, glance: FleetGlance, dates: DateFormatter, width: int, height: int
+    member: Member,
+    texts: MemberTexts,
+    glance: FleetGlance,
+    latest: Part,
+    dates: DateFormatter,
+    width: int,
+    height: int,
 ) -> list[Line]:
     """Draw all that there is to know of a device, as far as there is room.
 
@@ -40,29 +50,41 @@ def member_pane_lines(
         member: the device.
         texts: what is said of it.
         glance: what is known of the devices.
+        latest: draws what was changed on it lately.
         dates: formats times.
         width: the columns that a line may take.
         height: the lines that there are.
     """
     device = member.device
-    parts: list[tuple[str, list[tuple[str, str]], list[Line]]] = [
-        ("", [(text, "attention") for text in texts.faults], []),
-        ("", [(texts.may, "plain")], []),
-    ]
-    if device in glance.devices:
-        parts.append((_("What it holds"), holds_sentences(glance, device, dates), []))
-    if texts.made:
-        parts.append((_("What it has made"), [(texts.made, "plain")], [[(texts.busy, "tint")]] if texts.busy else []))
-    parts.append((_("Its changes have reached"), [], reached_lines(glance, device, width, _MAX_REACHED)))
-    parts.append((_("Identity"), [(_("Device id {id}").format(id=device.hex()), "dim")], []))
     role = _(ROLE_LABELS.get(member.role, member.role))
-    lines: list[Line] = [[(role, "strong")]] if role else []
-    for title, sentences, drawn in parts:
-        part: list[Line] = [[(line, style)] for text, style in sentences for line in wrap_text(text, width)]
-        part += drawn
-        if part and len(lines) + len(part) + 2 <= height:
-            lines += [[], rule_line(width + 1, [(title, "strong")])[1:], *part] if title else part
-    return lines
+    intro = [(role, "strong"), *((text, "attention") for text in texts.faults), (texts.may, "plain")]
+    holds = holds_sentences(glance, device, dates) if device in glance.devices else []
+
+    def made(columns: int, _room: int) -> list[Line]:
+        busy = texts.busy(columns)
+        drawn: list[Line] = [[(busy, "tint")]] if busy else []
+        return _part(_("What it has made"), [(texts.made, "plain")] if texts.made else [], drawn, columns)
+
+    def reached(columns: int, _room: int) -> list[Line]:
+        drawn = reached_lines(glance, device, columns, _MAX_REACHED)
+        return _part(_("Its changes have reached"), [], drawn, columns)
+
+    identity = [(_("Device id {id}").format(id=device.hex()), "dim")]
+    first: list[Part] = [
+        lambda columns, _room: _part("", intro, [], columns),
+        lambda columns, _room: _part(_("What it holds"), holds, [], columns),
+        made,
+        reached,
+        lambda columns, _room: _part(_("Identity"), identity, [], columns),
+    ]
+    return arrange_parts(first, [latest], width, height)
+
+
+def _part(title: str, sentences: Sequence[tuple[str, str]], drawn: Sequence[Line], width: int) -> list[Line]:
+    """A head, sentences in their roles, and what is drawn; no head alone."""
+    lines: list[Line] = [[(line, role)] for text, role in sentences for line in wrap_text(text, width)]
+    lines += drawn
+    return [rule_line(width + 1, [(title, "strong")])[1:], *lines] if title and lines else lines
 
 
 def made_text(stats: WriteStats | None, dates: DateFormatter) -> str:

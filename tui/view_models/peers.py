@@ -18,7 +18,7 @@ from core.sync.eta import EtaEstimator
 from core.sync.events import Progress
 from tui.glyphs import GLYPHS
 from tui.i18n.dates import DateFormatter
-from tui.i18n.translate import N_, _, format_number, ngettext
+from tui.i18n.translate import N_, _, error_text, format_number, ngettext
 from tui.layout import Column, Line, layout_columns, line_width, spread, wrap_text
 from tui.view_models.fleet_glance import LINK_LABELS, SHOWN_DAYS, FleetGlance, glance_bar, holds_text
 
@@ -275,6 +275,16 @@ def _peer_state(each: PeerRow, active: str, glance: FleetGlance) -> tuple[str, s
         text = _("has other changes") if each.same is False else _("there now")
         return f"{GLYPHS['different']} {text}", "plain"
     return holds_text(missing) if each.device else ("", "plain")
+
+
+def trouble_texts(row: PeerRow, dates: DateFormatter) -> list[tuple[str, str]]:
+    """Why a peer was not reached, and when it is tried again, each text with its role."""
+    texts: list[tuple[str, str]] = []
+    if row.trouble is not None:
+        texts.append((error_text(row.trouble), "attention"))
+    if row.next_try is not None:
+        texts.append((_("Next try {when}.").format(when=dates.short(row.next_try)), "plain"))
+    return texts
 
 
 def reach_texts(row: PeerRow, last_device: str) -> list[str]:

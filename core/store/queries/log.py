@@ -25,12 +25,13 @@ LogCursor = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which changes of the log to read; None and "" mean all.
+    """Which changes of the log to read; None, "" and () mean all.
 
-    Times are microseconds since 1970 UTC, both inclusive.
+    Times are microseconds since 1970 UTC, both inclusive. `entities` are several of which any will do.
     """
 
     entity: bytes | None = None
+    entities: tuple[bytes, ...] = ()
     property: str | None = None
     user: str | None = None
     device: bytes | None = None
@@ -81,6 +82,9 @@ def _fact_terms(wanted: LogFilter) -> list[str]:
     terms = []
     if wanted.entity is not None:
         terms.append("f.entity = (SELECT id FROM entities WHERE entity = :entity)")
+    if wanted.entities:
+        names = ", ".join(f":entity{number}" for number in range(len(wanted.entities)))
+        terms.append(f"f.entity IN (SELECT id FROM entities WHERE entity IN ({names}))")
     if wanted.property is not None:
         terms.append("f.property = (SELECT id FROM properties WHERE name = :property)")
     if wanted.since_us is not None:
@@ -90,11 +94,23 @@ def _fact_terms(wanted: LogFilter) -> list[str]:
     return terms
 
 
+def _fact_parameters(wanted: LogFilter) -> dict[str, object]:
+    """The parameters of the conditions that `_fact_terms` gives."""
+    several = {f"entity{number}": entity for number, entity in enumerate(wanted.entities)}
+    return {
+        "entity": wanted.entity,
+        "property": wanted.property,
+        "since": wanted.since_us,
+        "until": wanted.until_us,
+        **several,
+    }
+
+
 def _filter_condition(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, object]]:
     terms = ["c.lead = c.id", scope.changes_condition]
     parameters: dict[str, object] = {"moment": scope.at_us}
     facts = " AND ".join(_fact_terms(wanted))
-    if wanted.entity is not None or wanted.property is not None:
+    if wanted.entity is not None or wanted.entities or wanted.property is not None:
         terms.append(
             f"c.id IN (SELECT p.lead FROM facts f CROSS JOIN changes p ON p.id = f.id / {MAX_FACTS} WHERE {facts})"
         )
@@ -108,14 +124,7 @@ def _filter_condition(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, o
         term, mentioned = mention_condition(wanted.text)
         terms.append(term)
         parameters.update(mentioned)
-    parameters.update(
-        entity=wanted.entity,
-        property=wanted.property,
-        user=wanted.user,
-        device=wanted.device,
-        since=wanted.since_us,
-        until=wanted.until_us,
-    )
+    parameters.update(_fact_parameters(wanted), user=wanted.user, device=wanted.device)
     return " AND ".join(terms), parameters
 
 
@@ -270,10 +279,7 @@ def _summarize_facts(
         "lead": lead,
         "author": author,
         "limit": 4 * MAX_NAMES_IN_ENTRY,
-        "entity": wanted.entity,
-        "property": wanted.property,
-        "since": wanted.since_us,
-        "until": wanted.until_us,
+        **_fact_parameters(wanted),
     }
     count, touched, own, latest, moment = connection.execute(
         "SELECT count(*), count(DISTINCT f.entity), count(*) FILTER (WHERE f.entity = :author), max(f.effective),"

@@ -218,7 +218,7 @@ def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple
 def read_leaf_rows(
     connection: sqlite3.Connection, entities: list[int], is_plain: Callable[[int, bytes], bool]
 ) -> Iterator[LeafRow]:
-    """Read what is to be told of these entities' leaves beside their facts, in order.
+    """Read what is to be told of these entities' leaves beside their facts.
 
     Left out is a leaf that has a slot for itself, if `is_plain` of its property and encoded value.
 
@@ -234,11 +234,14 @@ def read_leaf_rows(
         f"{f' OR {several}' if contested else ''}) AND {_IS_SHOWN} ORDER BY f.entity, f.property",
         _SECRET,
     )
-    for slot, leaves in groupby(rows, key=itemgetter(0, 1)):
-        if slot in contested:
-            yield from _pick(connection, list(leaves))
+    together = []
+    for row in rows:
+        if contested and row[:2] in contested:
+            together.append(row)
         else:
-            yield from ((*leaf[:4], True, False) for leaf in leaves)
+            yield row[0], row[1], row[2], row[3], True, False
+    for _, leaves in groupby(together, key=itemgetter(0, 1)):
+        yield from _pick(connection, list(leaves))
     for row in connection.execute(
         "SELECT f.entity, f.property, f.id, f.value FROM hearsay h CROSS JOIN facts f ON f.id = h.fact"
         f" WHERE f.entity IN ({some}) AND {_IS_SHOWN}",

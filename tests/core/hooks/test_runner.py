@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ import tomli_w
 from core.errors import FieldlineError
 from core.hooks.findings import check_hooks
 from core.hooks.runner import HookEvent, run_hooks
-from core.hooks.state_file import STATE_FILE, read_states
+from core.hooks.state_file import STATE_FILE, StateFile, is_running, read_states
 from core.records import diff_edits
 from core.schema import Schema
 from core.value_codec import Value
@@ -154,6 +155,32 @@ async def test_hooks_that_are_edited_run_without_a_restart_and_wrong_settings_st
         await write(workspace, 1, printer="b")
         assert (await next_of(events)).hook == "other", "those of before go on"
     assert sorted(got(workspace), key=str) == [("printer", "a"), ("printer", "b"), ("vid", 1)]
+
+
+async def test_a_state_that_is_being_written_is_written_before_the_runner_ends(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_hooks(workspace, copy=script(COPY))
+    begun, may_end = threading.Event(), threading.Event()
+    save = StateFile.save
+
+    def slow_save(file: StateFile) -> None:
+        begun.set()
+        assert may_end.wait(DEADLINE_S)
+        save(file)
+
+    monkeypatch.setattr(StateFile, "save", slow_save)
+    async with await Workspace.open(workspace.home.folder, user="Maier") as own:
+        task = asyncio.create_task(run_hooks(own, lambda event: None))
+        await wait_until(begun.is_set)
+        task.cancel()
+        for _turn in range(20):
+            await asyncio.sleep(0)
+        assert not task.done()
+        assert is_running(workspace.home.folder), "no other process may begin"
+        may_end.set()
+        await asyncio.gather(task, return_exceptions=True)
+    assert set(read_states(workspace.home.folder)) == {"copy"}
 
 
 async def test_only_one_process_runs_them(workspace: Workspace) -> None:

@@ -257,6 +257,31 @@ def test_values_have_types_and_what_does_not_fit_is_left_out(demo: Terminal, dsn
     assert {each["property"] for each in differences} == {"subnet"}
 
 
+def test_what_the_schema_refuses_is_in_no_column(tmp_path: Path, dsn: str) -> None:
+    schema = tmp_path / "schema.toml"
+    schema.write_text(SCHEMA, encoding="utf-8")
+    device = Terminal(tmp_path / "home")
+    device.ask("init", "--fleet", "Nord", "--schema", str(schema))
+    sizes = "SELECT name, size FROM fieldline.kind_box ORDER BY name"
+    current = "SELECT key, value FROM fieldline.current WHERE property = 'size' ORDER BY key"
+    # A is there when all is written at once, B comes later.
+    for entity in ("A", "B"):
+        edit = {"entity": f"box:{entity}", "kind": "box", "property": "size", "value": "many"}
+        line = {"at": NOW_US // 1_000_000, "user": "Maier", "comment": "", "edits": [edit]}
+        (tmp_path / "history.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+        device.ask("import", str(tmp_path / "history.jsonl"))
+        device.ask("mirror", dsn, "--once")
+    assert query(dsn, sizes) == [("A", None), ("B", None)]
+    assert query(dsn, current) == [("A", "many"), ("B", "many")]
+    device.ask("set", "box:A", "size=7")
+    schema.write_text(SCHEMA.replace('"integer"', '"text"'), encoding="utf-8")
+    device.ask("schema", "apply", str(schema))
+    device.ask("mirror", dsn, "--once")
+    assert query(dsn, sizes) == [("A", None), ("B", "many")]
+    assert query(dsn, current) == [("A", 7), ("B", "many")]
+    assert device.ask("mirror", dsn, "--check")["differences"] == []
+
+
 def test_value_at_gives_one_value_of_the_past(demo: Terminal, dsn: str) -> None:
     demo.ask("mirror", dsn, "--once")
     at = EPOCH + timedelta(microseconds=random_times(dsn, 9)[3])

@@ -277,7 +277,7 @@ async def test_who_applies_too_early_is_led_to_what_is_missing(home: Path) -> No
         page = screen.app.base_screen
         assert isinstance(page, FormScreen)
         assert "needs a value" in screen.text()
-        await screen.press("G", "e")
+        await screen.press("G", "k", "k", "e")
         await screen.type("10.99.0.0/24")
         await screen.press("enter", "ctrl+s")
         assert "What is new needs these first" in screen.text()

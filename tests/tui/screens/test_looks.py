@@ -173,7 +173,7 @@ async def test_the_details_name_what_changed_once_above_its_properties(home: Pat
     async with opened(home, "4", "slash", size=LARGE) as screen:
         await screen.type("moved in")
         await screen.press("enter")
-        details = [line.rpartition("│")[2].strip() for line in screen.text().splitlines()]
+        details = [line.rpartition("│")[2].strip(" ─") for line in screen.text().splitlines()]
         start = details.index("TSC Hamburg Nord › Entrance right")
         assert details[start + 1 : start + 6] == [
             "Card terminal", "− 48503035", "+ 90367959", "BEA configuration", "+ bea-7.xml",
@@ -253,3 +253,28 @@ async def test_every_theme_draws_every_screen(home: Path, theme: str) -> None:
         for key in "123456":
             await screen.press(key)
             assert screen.app.is_running
+
+
+HUGE = (200, 50)
+
+
+@pytest.mark.parametrize("keys", ["1", "2", "3", "4", "5 j", "6 j", "2 l j enter"])
+async def test_no_pane_is_two_thirds_empty_on_a_large_terminal(home: Path, keys: str) -> None:
+    async with opened(home, *keys.split(), size=HUGE) as screen:
+        content = rows(screen)[2:-2]
+        divider = next((row.index("│") for row in content if "│" in row), 100)
+        is_two_panes = divider != 100
+        filled = [
+            sum(bool(row[part].strip()) for row in content) for part in (slice(divider), slice(divider + 1, None))
+        ]
+        assert min(filled if is_two_panes else filled[:1]) > len(content) / 3, screen.text()
+
+
+async def test_details_have_two_columns_from_160_columns(home: Path) -> None:
+    def is_beside(screen: Screen) -> bool:
+        return any("To resolve ─" in row and "Below it" in row for row in rows(screen))
+
+    async with opened(home, "2", "g", "G", "k", size=(160, 40)) as screen:
+        assert is_beside(screen), screen.text()
+    async with opened(home, "2", "g", "G", "k", size=(159, 40)) as screen:
+        assert not is_beside(screen) and "Below it" in screen.text(), screen.text()

@@ -114,8 +114,11 @@ async def test_it_is_looked_at_from_nearer_and_moved(sites: Path) -> None:
         assert "5 of 5 in view" in screen.text()
 
 
-async def test_a_fleet_without_coordinates_says_so(home: Path) -> None:
-    async with opened(home, "4", "M") as screen:
+async def test_a_fleet_without_coordinates_says_so(tmp_path: Path) -> None:
+    schema = load_builtin_schema("service-centre")
+    async with await Workspace.init(tmp_path / "K1", user="Maier", fleet_name="Nord", schema=schema, device_name="K1"):
+        pass
+    async with opened(tmp_path / "K1", "4", "M") as screen:
         assert "schema has coordinates" in " ".join(screen.text().split())
         await screen.press("escape")
         assert isinstance(screen.app.screen, Fleet)

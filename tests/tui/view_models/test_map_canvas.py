@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from tui.glyphs import ASCII_GLYPHS
 from tui.layout import Line
 from tui.view_models.map_canvas import MAX_NAMES, FleetMap, format_distance, map_lines, site_lines
+from tui.view_models.map_graticule import make_graticule
 from tui.view_models.map_projection import (
     DOTS_ACROSS,
     DOTS_DOWN,
@@ -181,3 +182,30 @@ def test_distances_and_directions_are_those_of_the_earth() -> None:
 def test_what_is_no_degree_is_nowhere() -> None:
     assert parse_degrees("53.5", 90) == 53.5
     assert [parse_degrees(each, 90) for each in (None, "", "x", "91", "nan")] == [None] * 5
+
+
+@given(degrees_north, degrees_east, st.floats(1e-7, 5), sizes)
+def test_lines_of_degrees_stand_where_their_degrees_are(
+    north: float, east: float, dot_degrees: float, size: tuple[int, int]
+) -> None:
+    viewport = Viewport(north, east, dot_degrees)
+    graticule = make_graticule(viewport, *size)
+    assert len({row for row, _label in graticule.rows}) == len(graticule.rows)
+    assert all(0 <= column < size[0] and 0 <= row < size[1] for column, row in graticule.dots(*size))
+    for row, label in graticule.rows:
+        found = viewport.project(float(label), east, *size)[1] // DOTS_DOWN
+        assert abs(found - row) <= 1
+
+
+def test_lines_of_degrees_are_closer_the_nearer_one_looks() -> None:
+    far, near = Viewport(53, 10, 0.02), Viewport(53, 10, 0.0005)
+    assert [label for _row, label in make_graticule(far, 80, 24).rows] == ["53.5", "53.0", "52.5"][::-1]
+    assert {len(label.partition(".")[2]) for _row, label in make_graticule(near, 80, 24).columns} == {2}
+
+
+def test_degrees_are_written_at_the_edges_in_plain_glyphs_too() -> None:
+    lines = text_of(map_lines(FleetMap(NORD, 0, fit(NORD, 80, 24)), 80, 24))
+    assert sum(line.startswith((" 53.", " 54.")) for line in lines) >= 2, lines
+    assert "10" in lines[-1], lines
+    plain = "\n".join(lines).translate(ASCII_GLYPHS)
+    assert all(ord(char) < 128 or char.isalpha() for char in plain if char != "\n")

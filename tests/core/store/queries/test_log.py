@@ -65,6 +65,16 @@ async def test_what_is_found_is_what_mentions_it(store: Store, text: str) -> Non
     assert await store.now().count_log_entries(LogFilter(text=text)) == len(expected)
 
 
+async def test_several_entities_may_be_asked_for_at_once(store: Store) -> None:
+    now = store.now()
+    one, other, both = [
+        {entry.change for entry in await now.log(LogFilter(entities=entities))}
+        for entities in ((ENTITY,), (OTHER,), (ENTITY, OTHER))
+    ]
+    assert one and other and both == one | other
+    assert one == {entry.change for entry in await now.log(LogFilter(entity=ENTITY))}
+
+
 @given(st.text())
 def test_any_text_makes_a_condition_with_its_parameters(text: str) -> None:
     term, parameters = mention_condition(text)
