@@ -153,25 +153,13 @@ class DiffApp(ThemedApp[None]):
         self._renderer.invalidate()
         self.screen.refresh(layout=True)
 
-    def _focus_on_screen(self) -> Offset | None:
-        """The current line of a list, or where the next letter is typed."""
-        focused = self.screen.focused
-        if isinstance(focused, LineList):
-            row = focused.cursor - round(focused.scroll_y)
-            # A wheel scrolls the cursor out of sight: then it waits where it was.
-            return focused.region.offset + Offset(0, row) if 0 <= row < focused.size.height else None
-        if isinstance(focused, Input):
-            return focused.cursor_screen_offset - Offset(int(focused.cursor_at_end), 0)
-        # Where nothing can have the focus there is something to read.
-        return next((each.content_region.offset for each in self.screen.query(".to-read") if each.region.height), None)
-
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, DiffUpdate.WRITABLE):
             system = _SYSTEMS.get(self.palette.depth, ColorSystem.STANDARD)
             update = DiffUpdate(renderable, self._renderer, screen.outer_size, system)
-            self.cursor_position = self._focus_on_screen() or self.cursor_position
+            self.cursor_position = focus_position(self.screen) or self.cursor_position
             renderable = update
-            if self._is_written:
+            if self._running and not self._closed and not self.is_headless and self._driver and not self._batch_count:
                 if not update.text and self.cursor_position == self._placed:
                     return  # all is there as it is
                 self._placed = self.cursor_position
@@ -179,8 +167,15 @@ class DiffApp(ThemedApp[None]):
         if renderable is not None and not self._batch_count:
             self.painted.set()
 
-    @property
-    def _is_written(self) -> bool:
-        """Whether what is drawn now gets to a terminal."""
-        is_shown = self._running and not self._closed and not self.is_headless and self._driver is not None
-        return is_shown and not self._batch_count
+
+def focus_position(screen: Screen[Any]) -> Offset | None:
+    """Where a person types: the current line of a list, or the next letter."""
+    focused = screen.focused
+    if isinstance(focused, LineList):
+        row = focused.cursor - round(focused.scroll_y)
+        # A wheel scrolls the cursor out of sight: then it waits where it was.
+        return focused.region.offset + Offset(0, row) if 0 <= row < focused.size.height else None
+    if isinstance(focused, Input):
+        return focused.cursor_screen_offset - Offset(int(focused.cursor_at_end), 0)
+    # Where nothing can have the focus there is something to read.
+    return next((each.content_region.offset for each in screen.query(".to-read") if each.region.height), None)
