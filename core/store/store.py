@@ -20,7 +20,7 @@ from core.store.connection import Database, StoreError, read_meta, write_meta
 from core.store.migrations import open_database
 from core.store.queries import log, stats
 from core.store.scope import NOW, Scope
-from core.store.types import Counts, SourceStats
+from core.store.types import Counts, OnProgress, SourceStats, ignore_progress
 from core.store.view import View
 
 # A command that only reads has to start fast: what writing and sync need is imported where it is used.
@@ -63,9 +63,11 @@ class Store(BlockStore):
         return await cls._initialize(database, clock, entropy)
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Clock, entropy: Entropy = os.urandom) -> Store:
+    async def open(
+        cls, path: Path, *, clock: Clock, entropy: Entropy = os.urandom, on_progress: OnProgress = ignore_progress
+    ) -> Store:
         """The store at a path; raises StoreError if there is none or it is not one."""
-        return await cls._initialize(await open_database(path), clock, entropy)
+        return await cls._initialize(await open_database(path, on_progress=on_progress), clock, entropy)
 
     @classmethod
     async def _initialize(cls, database: Database, clock: Clock, entropy: Entropy) -> Store:

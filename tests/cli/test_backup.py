@@ -92,8 +92,8 @@ def test_a_copy_that_cannot_be_made_leaves_nothing(device: Terminal, tmp_path: P
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE facts SET value = x'1819' WHERE id = (SELECT max(id) FROM facts)",
-        "UPDATE facts SET value = x'1819' WHERE id = (SELECT min(id) FROM facts)",
+        "UPDATE contents SET value = x'191819' WHERE id = (SELECT max(id) FROM contents)",
+        "UPDATE contents SET value = x'191819' WHERE id = (SELECT min(id) FROM contents)",
         "UPDATE blocks SET data = CAST(data || x'00' AS BLOB) WHERE change = 2",
         "UPDATE entities SET entity = randomblob(16) WHERE id = 2",
     ],
