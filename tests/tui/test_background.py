@@ -32,7 +32,7 @@ async def written(program: Program, seconds: float) -> int:
 
 
 async def bytes_a_second(program: Program, home: Path, syncing: asyncio.Task[None]) -> float:
-    """What the program writes a second, until enough has come from others, however long that takes."""
+    """What the program writes a second until enough has come from others."""
     begun, count, before = time.monotonic(), 0, await held(home)
     while await held(home) - before < CHANGES:
         count += await written(program, SECONDS)

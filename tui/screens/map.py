@@ -68,7 +68,10 @@ class Map(BaseScreen):
         return max(1, size.width), max(1, size.height)
 
     def _fit_once(self) -> None:
-        """Show all, the first time: only who draws knows the size of the map, sites may come before it."""
+        """Show all, the first time.
+
+        Only who draws knows the size of the map, and sites may come before it.
+        """
         site = self.map.site
         if site is None or self._is_fitted or not self.query_one("#map", Lines).size:
             return
