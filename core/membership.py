@@ -35,7 +35,7 @@ _AUTHORITY = {role: rank for rank, role in enumerate([*ROLES, NO_ROLE])}
 """The lower the number, the more a device may do."""
 
 Scope = frozenset[bytes]
-"""Entities, localities mostly: who is bound to them writes of what lies in one of them (core.writing_scope)."""
+"""Entities, localities mostly: who is bound to them writes of what lies in one of them (core.scope_rule)."""
 Scopes = frozenset[Scope]
 """Scopes that all hold: of what several admins say each takes something away. None: bound to nothing."""
 UNBOUND: Scopes = frozenset()

@@ -114,7 +114,7 @@ class DeviceContext:
 
     async def make_entity_id(self) -> bytes:
         """Make an id for something new."""
-        from core.writing_scope import make_entity_id
+        from core.scope_rule import make_entity_id
 
         return make_entity_id(await self.membership(), self.identity.device, self.entropy)
 

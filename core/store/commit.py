@@ -25,6 +25,7 @@ from core.membership import ROLE_PROPERTY, ROLES, WRITING_ROLES, Membership
 from core.records import Edit, make_edit
 from core.salt_tree import SEED_BYTES
 from core.schema import KIND, Schema
+from core.scope_rule import PERSON_NAME, make_entity_id
 from core.store.connection import VALUE_SQL, load_value
 from core.store.entities import read_records, read_values, read_withdrawals
 from core.store.indexes.chain_sides import NextChange, StoredChains
@@ -44,7 +45,6 @@ from core.value_codec import (
     normalized_value,
     withdrawn_by,
 )
-from core.writing_scope import PERSON_NAME, make_entity_id
 
 SlotKey = tuple[bytes, str]
 Entropy = Callable[[int], bytes]

@@ -12,6 +12,7 @@ from core.changes import Block
 from core.errors import Refused
 from core.membership import Member, Membership
 from core.schema import Schema
+from core.scope_rule import ScopeRule
 from core.store.entities import EntityName, read_names
 from core.store.indexes.bound_facts import StoredPlacings, read_parent_properties
 from core.store.indexes.chain_sides import StoredChains
@@ -19,7 +20,6 @@ from core.store.row_ids import row_ids_of
 from core.store.scope import NOW
 from core.value_codec import MAX_FACTS
 from core.values import join_names
-from core.writing_scope import ScopeRule
 
 _MAX_NAMES = 5
 

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from core.schema import Kind
+from core.scope_rule import make_entity_id
 from core.slots import ABSENT
 from core.value_codec import Ref
-from core.writing_scope import make_entity_id
 from tui.draft import Draft, count_unapplied
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, format_number, language, ngettext

@@ -20,6 +20,7 @@ from blake3 import blake3
 from core.chain_links import State
 from core.changes import SCHEMA_ENTITY, Block
 from core.membership import MEMBER_PROPERTIES, NO_GRANT, NO_ROLE, WRITING_ROLES, Grant, Membership
+from core.scope_rule import ScopeRule
 from core.store.connection import VALUE_SQL, chunks, load_value, placeholders, write_meta
 from core.store.indexes.active_members import VERSION_META_KEY, note_active_members, read_version
 from core.store.indexes.bound_facts import StoredPlacings, read_below, read_parent_properties
@@ -34,7 +35,6 @@ from core.store.indexes.member_facts import (
 from core.store.indexes.standings import note_standings
 from core.store.indexes.withdrawals import refresh_void
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
-from core.writing_scope import ScopeRule
 
 _ChangeRow = tuple[int, bytes, bytes, int, int, int]
 """(row id, id, device, position, linked, accepted)"""

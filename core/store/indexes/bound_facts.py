@@ -1,4 +1,4 @@
-"""What the facts of devices that are bound to localities depend on (core.writing_scope).
+"""What the facts of devices that are bound to localities depend on (core.scope_rule).
 
 Where entities were ever placed, by what properties, and what lies below them.
 
@@ -15,10 +15,10 @@ from core.chain_links import State
 from core.changes import SCHEMA_ENTITY
 from core.membership import WRITING_ROLES, Membership
 from core.schema import SCHEMA_PROPERTY_PREFIX
+from core.scope_rule import MAX_LEVELS, Placing, is_made_by, parent_of
 from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
 from core.store.indexes.chain_sides import StoredChains
 from core.value_codec import MAX_FACTS, Ref, encode_value
-from core.writing_scope import MAX_LEVELS, Placing, is_made_by, parent_of
 
 
 def read_parent_properties(connection: sqlite3.Connection) -> dict[int, str]:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from core.body import Fact
 from core.changes import SCHEMA_ENTITY, change_id, decode_block
 from core.membership import ROLE_PROPERTY, Authority, Cut, Membership, RoleRule, role_value
+from core.scope_rule import MAX_LEVELS, MAX_PLACES, is_made_by, make_entity_id
 from core.store.queries.stats import Connection
 from core.store.store import Store
 from core.value_codec import MAX_FACTS, ParentRef, Ref, Value
-from core.writing_scope import MAX_LEVELS, MAX_PLACES, is_made_by, make_entity_id
 from tests.support.store_fleet import AUTHORS, FLEET, FOUNDING, Pen, fact_about, fact_of
 
 BOUND, OTHER = AUTHORS[2].device, AUTHORS[3].device
