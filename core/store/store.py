@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.store.block_store import BlockStore, Clock, Entropy
+from core.store.check_note import CHECKED_META_KEY, VERIFIED_META_KEY, LastCheck
 from core.store.connection import Database, StoreError, read_meta, write_meta
 from core.store.migrations import open_database
 from core.store.queries import log, stats
@@ -41,7 +42,6 @@ T = TypeVar("T")
 __all__ = ["Clock", "Entropy", "Store"]
 
 POLL_INTERVAL_S = 0.25
-VERIFIED_META_KEY = "verified"
 """When all of this store was last found right, as digits: microseconds since 1970 UTC."""
 
 
@@ -335,7 +335,9 @@ class Store(BlockStore):
     async def _note_verified(self) -> None:
         """Note when all was found right; where nothing can be written, it is not noted."""
         with suppress(StoreError):
-            await self.write_meta(VERIFIED_META_KEY, str(self._clock()).encode())
+            now_us = self._clock()
+            await self.write_meta(VERIFIED_META_KEY, str(now_us).encode())
+            await self.write_meta(CHECKED_META_KEY, LastCheck(now_us).to_bytes())
 
 
 def _prepare_store(connection: stats.Connection) -> tuple[bytes, int]:
