@@ -19,6 +19,7 @@ from blake3 import blake3
 from core.inbox import is_edit, scalars_of, stated_networks
 from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
+from core.slots import Absent
 from core.sort_order import natural_key
 from core.value_codec import Ref, Scalar, encode_value
 
@@ -55,7 +56,7 @@ def build_index_entry(record: Record, schema: Schema, parents: ParentsOf) -> Con
     kind = schema.kinds.get(record.kind) if record.kind is not None else None
     if kind is None:
         return ConflictIndexEntry(record.kind, sort_key=_title_sort_key(record, schema))
-    slots = [(kind.property(name), slot.value) for name, slot in record.slots.items() if slot.leaves]
+    slots = [(kind.property(name), slot.value) for name, slot in record.slots.items() if not isinstance(slot, Absent)]
     return ConflictIndexEntry(
         record.kind,
         any(prop.check(value) is not None for prop, value in slots),

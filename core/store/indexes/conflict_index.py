@@ -11,15 +11,15 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from core.errors import FieldlineError
-from core.records import Record
-from core.schema import Kind, Property, Schema
+from core.records import Record, record_of_values
+from core.schema import RETIRED, Kind, Property, Schema
 from core.store import entities
 from core.store.connection import chunks, placeholders
 from core.store.indexes.ancestry import Ancestry
@@ -151,10 +151,14 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
     ids = dict(rows)
     known = Ancestry(connection)
     this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
-    for record in entities.read_records(connection, NOW, list(ids), schema):
-        _store_entry(
-            connection, record.entity, ids[record.entity], build_index_entry(record, schema, known.named_by), this
-        )
+    _store_entries(
+        connection,
+        [
+            (record.entity, ids[record.entity], build_index_entry(record, schema, known.named_by))
+            for record in _records_to_index(connection, list(ids), schema)
+        ],
+        this,
+    )
     connection.executemany("DELETE FROM unread WHERE entity = ?", [(number,) for number in ids.values()])
     return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
 
@@ -249,7 +253,7 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
     for some in chunks(numbers):
         ids = dict(some)
         kept = _stored_rows(connection, ids)
-        for record in entities.read_records(connection, NOW, list(ids), schema):
+        for record in _records_to_index(connection, list(ids), schema):
             wrong += kept[record.entity] != _entry_rows(build_index_entry(record, schema, known.named_by))
     if not wrong:
         return []
@@ -315,24 +319,45 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
     }
 
 
-def _store_entry(
-    connection: sqlite3.Connection, entity: bytes, number: int, clues: ConflictIndexEntry, this: int
+def _records_to_index(connection: sqlite3.Connection, ids: list[bytes], schema: Schema) -> Iterator[Record]:
+    """Read what the clues of these entities are made of.
+
+    Who said it matters of those only that are retired.
+    """
+    stated = entities.read_entity_values(connection, NOW, ids)
+    retired = [entity for entity in ids if stated[entity].values.get(RETIRED) is True]
+    yield from entities.read_records(connection, NOW, retired, schema)
+    gone = set(retired)
+    for entity in ids:
+        if entity not in gone:
+            yield record_of_values(entity, stated[entity].values, schema)
+
+
+def _store_entries(
+    connection: sqlite3.Connection, clues: Sequence[tuple[bytes, int, ConflictIndexEntry]], this: int
 ) -> None:
+    """Keep the clues of these entities, given with their rows, in place of what was kept."""
+    numbers = [(number,) for _, number, _ in clues]
     for table in ("claims", "spans", "mentions"):
-        connection.execute(f"DELETE FROM {table} WHERE entity = ?", (number,))
-    connection.execute(
+        connection.executemany(f"DELETE FROM {table} WHERE entity = ?", numbers)
+    connection.executemany("DELETE FROM titles WHERE entity = ?", [(entity,) for entity, _, _ in clues])
+    connection.executemany(
         "INSERT OR REPLACE INTO clues (entity, kind, odd, reading) VALUES (?, ?, ?, ?)",
-        (number, clues.kind, clues.has_own_item, this),
+        [(number, each.kind, each.has_own_item, this) for _, number, each in clues],
     )
-    connection.execute("DELETE FROM titles WHERE entity = ?", (entity,))
-    if clues.kind is not None:
-        titled = (clues.kind, clues.sort_key, entity)
-        connection.execute("INSERT INTO titles (kind, sort, entity) VALUES (?, ?, ?)", titled)
-    connection.executemany("INSERT INTO claims (claim, entity) VALUES (?, ?)", [(c, number) for c in clues.unique_keys])
+    connection.executemany(
+        "INSERT INTO titles (kind, sort, entity) VALUES (?, ?, ?)",
+        [(each.kind, each.sort_key, entity) for entity, _, each in clues if each.kind is not None],
+    )
+    connection.executemany(
+        "INSERT INTO claims (claim, entity) VALUES (?, ?)",
+        [(claim, number) for _, number, each in clues for claim in each.unique_keys],
+    )
     connection.executemany(
         "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)",
-        [(*span, number) for span in clues.network_ranges],
+        [(*span, number) for _, number, each in clues for span in each.network_ranges],
     )
     connection.executemany(
-        "INSERT INTO mentions (entity, target, kind) VALUES (?, ?, ?)", [(number, *ref) for ref in clues.references]
+        "INSERT INTO mentions (entity, target, kind) VALUES (?, ?, ?)",
+        [(number, *reference) for _, number, each in clues for reference in each.references],
     )
