@@ -336,7 +336,10 @@ def _records_to_index(connection: sqlite3.Connection, ids: list[bytes], schema: 
 def _store_entries(
     connection: sqlite3.Connection, clues: Sequence[tuple[bytes, int, ConflictIndexEntry]], this: int
 ) -> None:
-    """Keep the clues of these entities, given with their rows, in place of what was kept."""
+    """Keep the clues of these entities in place of what was kept.
+
+    They are given with their rows.
+    """
     numbers = [(number,) for _, number, _ in clues]
     for table in ("claims", "spans", "mentions"):
         connection.executemany(f"DELETE FROM {table} WHERE entity = ?", numbers)
