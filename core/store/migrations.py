@@ -292,8 +292,7 @@ CREATE TABLE facts (
     """
 DROP TABLE facts_before;
 CREATE INDEX facts_slot ON facts (entity, property, current);
-CREATE INDEX facts_content ON facts (property, content)
-""",
+CREATE INDEX facts_content ON facts (property, content)""",
 )
 
 
