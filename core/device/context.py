@@ -18,6 +18,7 @@ from core.paths import exists
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.store import Clock, Entropy, Store
+from core.store.types import OnProgress, ignore_progress
 from core.store.view import View
 from core.value_codec import Value
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from core.identity import AskPassphrase, Identity
     from core.membership import Membership
     from core.sync.sealed_file import SealKeys
-
-OnProgress = Callable[[int, int], None]
-"""`(done, total)`; what it raises stops the work, and then nothing of it is kept."""
 
 
 def system_clock() -> int:
@@ -76,10 +74,17 @@ class DeviceContext:
         """Called with a sentence for the person who saves; it is saved all the same."""
 
     @classmethod
-    async def open(cls, folder: Path, *, user: str, clock: Clock = system_clock, entropy: Entropy = os.urandom) -> Self:
-        """Open the device whose home this folder is."""
-        home = Home(folder)
-        store = await _open_store(home, clock, entropy)
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        user: str,
+        clock: Clock = system_clock,
+        entropy: Entropy = os.urandom,
+        on_update: OnProgress = ignore_progress,
+    ) -> Self:
+        """Open the device whose home this folder is; `on_update`: see `open_database`."""
+        store = await _open_store(home := Home(folder), clock, entropy, on_update)
         return cls(home, store, user=user, clock=clock, entropy=entropy)
 
     async def close(self) -> None:
@@ -232,9 +237,9 @@ def _parse_schema(record: Record) -> Schema:
     return parse_schema(texts, name if isinstance(name, str) else "")
 
 
-async def _open_store(home: Home, clock: Clock, entropy: Entropy) -> Store:
+async def _open_store(home: Home, clock: Clock, entropy: Entropy, on_update: OnProgress) -> Store:
     """Open the store, and finish a change of the key that was broken off."""
-    store = await Store.open(home.store, clock=clock, entropy=entropy)
+    store = await Store.open(home.store, clock=clock, entropy=entropy, on_progress=on_update)
     if exists(home.next_key):
         from core.device.next_key import adopt_next_key
 

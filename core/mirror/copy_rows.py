@@ -63,6 +63,8 @@ _ENDED_FACT = Struct("!hiqiqiqiiiiiii?")
 _DETAIL_START = Struct("!hiqiii?i?i?")
 _EDGE = Struct("!hiqiq")
 _JSON_HEAD = Struct("!ib")
+_ENTITY_START = Struct("!hii")
+_FALSE, _TRUE = b"\0\0\0\1\0", b"\0\0\0\1\1"
 
 
 def identifier(table: str) -> sql.Identifier:
@@ -157,10 +159,16 @@ def pack_entity(
     lies_in: bytes | None,
 ) -> bytes:
     """Pack a row of `entities`."""
-    names = (None if text is None else text.encode() for text in (kind, key, title))
-    fields = (number.to_bytes(4, "big"), entity, bytes((retired,)), *names, lies_in)
-    packed = (NULL if field is None else len(field).to_bytes(4, "big") + field for field in fields)
-    return len(fields).to_bytes(2, "big") + b"".join(packed)
+    start = _ENTITY_START.pack(7, 4, number) + _pack_bytes(entity) + (_TRUE if retired else _FALSE)
+    return start + _pack_text(kind) + _pack_text(key) + _pack_text(title) + _pack_bytes(lies_in)
+
+
+def _pack_text(text: str | None) -> bytes:
+    return NULL if text is None else _pack_bytes(text.encode())
+
+
+def _pack_bytes(data: bytes | None) -> bytes:
+    return NULL if data is None else len(data).to_bytes(4, "big") + data
 
 
 def pack_json(text: str | None) -> bytes:

@@ -59,7 +59,6 @@ class CurrentRows:
         self._meanings = lru_cache(None)(self._find_meanings)
         self._fits = lru_cache(_KEPT_VALUES)(self._check_fit)
         self._is_plain = lru_cache(_KEPT_VALUES)(self._check_plain)
-        self._is_free = lru_cache(None)(lambda of: all(map(row_values.takes_any_text, self._meanings(of))))
         self._named: dict[bytes, tuple[bytes, bytes]] = {}
         """Values that refer to something, each with the fields of its details that follow from it."""
         self._entities: list[EntityRow] = []
@@ -179,17 +178,19 @@ class CurrentRows:
         """Whether a value in use needs no details, of whatever kind its entity is."""
         if row_values.refers(value) or self._properties[of] == RETIRED:
             return False
-        if row_values.is_short_text(value) and self._is_free(of):
+        meanings = self._meanings(of, row_values.is_short_text(value))
+        if not meanings:
             return True
         # What is cleared fits nothing, which its row says by itself.
         loaded = load_value(value)
-        return loaded is None or all(row_values.fits_column(prop, loaded) for prop in self._meanings(of))
+        return loaded is None or all(row_values.fits_column(prop, loaded) for prop in meanings)
 
-    def _find_meanings(self, of: int) -> list[Property]:
-        """What a property can be, by the kind of its entity."""
+    def _find_meanings(self, of: int, is_short_text: bool) -> list[Property]:
+        """What a property can be, by the kind of its entity, where that can matter."""
         props = [self._property(kind, of) for kind in (None, *self._schema.kinds)]
         # Labels and help make no difference.
-        return list({(p.is_known, p.type, p.many, p.choices, p.pattern): p for p in props}.values())
+        different = {(prop.is_known, prop.type, prop.many, prop.choices, prop.pattern): prop for prop in props}
+        return [prop for prop in different.values() if not (is_short_text and row_values.takes_any_text(prop))]
 
     def _check_fit(self, kind: str | None, of: int, value: bytes) -> bool:
         return row_values.fits_column(self._property(kind, of), load_value(value))

@@ -14,8 +14,22 @@ RETRY_AFTER_ERROR_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The result of a check of the store in the background.
+
+    `damage` is what is damaged first, None if nothing is.
+    """
+
+    change_count: int
+    seconds: float
+    damage: FieldlineError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServeEvent:
-    """The result of a session, or a failure: one of `result` and `error` is there.
+    """The result of a session, a failure, or the result of a check of the store.
+
+    One of `result`, `error` and `check` is there.
 
     `peer` is None where it is not known, `endpoint` where this device did not dial.
     """
@@ -25,6 +39,7 @@ class ServeEvent:
     error: FieldlineError | None = None
     link_name: str = TCP_PROFILE.name
     endpoint: str | None = None
+    check: CheckResult | None = None
 
 
 LinkHandler = Callable[[Link, bool], Awaitable[SyncResult | None]]
@@ -71,11 +86,18 @@ class ServiceIntervals:
     `watch_debounce_s` lies between two looks at the store, so that a burst of saves is announced once; `status_s`
     between two writes of the status; `tie_break_timeout_s` is how long a device that dialed may wait for the end of a
     dial under way the other way round, which it would do itself, too.
+
+    The store is checked once `first_check_s` have passed, and then whenever the last check is `check_every_s` old,
+    which is looked at each `check_poll_s`. The check takes `check_share` of one processor, as a rule `CPU_SHARE`.
     """
 
     watch_debounce_s: float = 0.5
     status_s: float = 1.0
     tie_break_timeout_s: float = 5.0
+    first_check_s: float = 600.0
+    check_poll_s: float = 3600.0
+    check_every_s: float = 7 * 86_400.0
+    check_share: float | None = None
 
 
 DEFAULT_INTERVALS = ServiceIntervals()

@@ -22,6 +22,7 @@ from core.service.root_watcher import RootWatcher
 from core.service.serve_config import DEFAULT_INTERVALS, ServeConfig, ServedEndpoint, ServeEvent, ServiceIntervals
 from core.service.service_status import PeerStatus, StatusPublisher
 from core.service.session_runner import loop_time
+from core.service.store_checker import StoreChecker
 from core.store.connection import StoreGone
 from core.sync.links.causes import lacking, used_up
 
@@ -54,6 +55,7 @@ class Service:
         self._listener = Listener(
             workspace, sessions, self.dialer, self._errors, intervals, on_event=on_event, on_change=on_change
         )
+        self._checker = StoreChecker(workspace, self._errors, intervals, on_event)
         self._announcer = Announcer(
             workspace.store.fleet, workspace.identity.device, self.dialer, self._watcher, self._errors
         )
@@ -83,6 +85,7 @@ class Service:
                 group.create_task(self.dialer.run())
                 group.create_task(self._publish_status(publisher))
                 group.create_task(self._listener.callers.run())
+                group.create_task(self._checker.run())
                 if config.is_discovery_on:
                     group.create_task(self._announcer.run(host, port))
                 for served in config.served_endpoints:

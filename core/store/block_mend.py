@@ -124,7 +124,8 @@ def _derived_facts(connection: sqlite3.Connection, row: int) -> list[Fact]:
     span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
     try:
         rows = connection.execute(
-            "SELECT f.id, e.entity, p.name, f.value FROM facts f JOIN entities e ON e.id = f.entity"
+            "SELECT f.id, e.entity, p.name, v.value FROM facts f JOIN entities e ON e.id = f.entity"
+            " JOIN contents v ON v.id = f.content"
             " JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ?",
             span,
         ).fetchall()

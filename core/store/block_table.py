@@ -9,7 +9,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from core.store.connection import chunks, placeholders
@@ -30,21 +30,33 @@ def add_blocks(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
         pack_loose(connection)
 
 
-def pack_loose(connection: sqlite3.Connection) -> None:
-    """Pack what is loose, but for the end that fills no pack."""
+def pack_loose(connection: sqlite3.Connection, on_row: Callable[[int], object] = lambda row: None) -> None:
+    """Pack what is loose, but for the end that fills no pack.
+
+    `on_row` is called with the first row of each pack.
+    """
+    after = 0
+    while group := _next_group(connection, after):
+        after = group[-1][0]
+        on_row(group[0][0])
+        _replace_by_pack(connection, group)
+
+
+def _next_group(connection: sqlite3.Connection, after: int) -> list[Row]:
+    """The loose blocks behind a row that fill a pack, or end before a gap.
+
+    None if there are too few.
+    """
     group: list[Row] = []
     size = 0
-    made: list[list[Row]] = []
-    for row, data in connection.execute("SELECT change, data FROM blocks ORDER BY change"):
-        if group and (size >= MIN_PACK_BYTES or row != group[-1][0] + 1):
-            made.append(group)
-            group, size = [], 0
+    for row, data in connection.execute("SELECT change, data FROM blocks WHERE change > ? ORDER BY change", (after,)):
+        if group and row != group[-1][0] + 1:
+            return group
         group.append((row, data))
         size += len(data)
-    if size >= MIN_PACK_BYTES:
-        made.append(group)
-    for each in made:
-        _replace_by_pack(connection, each)
+        if size >= MIN_PACK_BYTES:
+            return group
+    return []
 
 
 def _replace_by_pack(connection: sqlite3.Connection, group: list[Row]) -> None:

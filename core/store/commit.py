@@ -25,7 +25,7 @@ from core.membership import ROLE_PROPERTY, ROLES, WRITING_ROLES, Membership
 from core.records import Edit, make_edit
 from core.salt_tree import SEED_BYTES
 from core.schema import KIND, Schema
-from core.store.connection import load_value
+from core.store.connection import VALUE_SQL, load_value
 from core.store.entities import read_records, read_values, read_withdrawals
 from core.store.indexes.chain_sides import NextChange, StoredChains
 from core.store.indexes.chain_table import read_tips
@@ -323,7 +323,7 @@ def _already_stated(
         if (at, user, note) not in wanted:
             continue
         facts = connection.execute(
-            "SELECT e.entity, p.name, f.value FROM facts f JOIN entities e ON e.id = f.entity"
+            f"SELECT e.entity, p.name, {VALUE_SQL} FROM facts f JOIN entities e ON e.id = f.entity"
             " JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ?",
             (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1),
         )
@@ -370,7 +370,7 @@ def _seen_facts(connection: sqlite3.Connection, place: SlotKey, leaves: Iterable
 def _read_leaf_values(connection: sqlite3.Connection, place: SlotKey) -> dict[bytes, bytes]:
     """The ids and encoded values of a slot's leaves."""
     rows = connection.execute(
-        f"SELECT c.hash, f.id % {MAX_FACTS}, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        f"SELECT c.hash, f.id % {MAX_FACTS}, {VALUE_SQL} FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
         " AND f.property = (SELECT id FROM properties WHERE name = ?) AND f.current = 1",
         place,

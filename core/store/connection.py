@@ -29,6 +29,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 10.0
+VALUE_SQL = "(SELECT value FROM contents WHERE id = f.content)"
+"""The encoded value of a fact `f`. Each value is kept once; facts state the same if their `content` is the same."""
 MAX_SQL_VARIABLES = 500
 
 
@@ -304,8 +306,10 @@ def write_meta(connection: sqlite3.Connection, key: str, value: bytes) -> None:
 
 
 @lru_cache(maxsize=16384)  # most values are said again and again
-def load_value(data: bytes) -> Value:
+def load_value(data: bytes | None) -> Value:
     """Read a value as the tables have it; raises DamagedRow if it is none."""
+    if data is None:
+        raise DamagedRow("a value is missing")
     try:
         return decode_value(data)
     except BlockRefused as error:

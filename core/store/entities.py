@@ -17,7 +17,7 @@ from core.fleet_secrets import HIDDEN_TEXT, is_secret
 from core.records import Record, kind_of, record_of
 from core.schema import KIND, Schema
 from core.slots import Candidate, Slot, slot_of
-from core.store.connection import chunks, load_value, placeholders
+from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Ref, Value, encode_value, normalized_value
 
@@ -60,7 +60,7 @@ class EntityValues:
 
 
 LEAF_SQL = f"""
-SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, f.value, u.name, d.device, c.at, l.note, f.effective, a.entity,
+SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, {VALUE_SQL}, u.name, d.device, c.at, l.note, f.effective, a.entity,
   c.received_at, c.link
 FROM facts f
 JOIN changes c ON c.id = f.id / {MAX_FACTS}
@@ -131,7 +131,7 @@ def read_entity_values(
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
-            f"SELECT e.entity, p.name, f.value FROM entities e CROSS JOIN {scope.facts_source}"
+            f"SELECT e.entity, p.name, {VALUE_SQL} FROM entities e CROSS JOIN {scope.facts_source}"
             " JOIN properties p ON p.id = f.property"
             f" WHERE e.entity IN ({','.join(f':{n}' for n in names)}) AND f.entity = e.id AND {scope.leaves_condition}"
         )
@@ -155,7 +155,7 @@ def read_slot_facts(connection: sqlite3.Connection, entity: bytes, name: str) ->
     Whatever obsoletes them.
     """
     rows = connection.execute(
-        f"SELECT c.hash, f.id % {MAX_FACTS}, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        f"SELECT c.hash, f.id % {MAX_FACTS}, {VALUE_SQL} FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
         " AND f.property = (SELECT id FROM properties WHERE name = ?) AND f.id NOT IN (SELECT fact FROM withdrawals)",
         (entity, name),
@@ -210,7 +210,8 @@ def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name:
     """The entities of which some leaf of this property has this value."""
     query = (
         f"SELECT DISTINCT e.entity FROM {scope.facts_source} JOIN entities e ON e.id = f.entity"
-        " WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value"
+        " WHERE f.property = (SELECT id FROM properties WHERE name = :name)"
+        " AND f.content = (SELECT id FROM contents WHERE value = :value)"
         f" AND {scope.leaves_condition}"
     )
     rows = connection.execute(
@@ -230,7 +231,7 @@ def read_values(connection: sqlite3.Connection, scope: Scope, name: str, entitie
         # Who said it matters only where there are several leaves, and to find it out takes most of the time.
         names = {f"e{place}": entity for place, entity in enumerate(some)}
         query = (
-            f"SELECT e.entity, f.value FROM entities e CROSS JOIN {scope.facts_source}"
+            f"SELECT e.entity, {VALUE_SQL} FROM entities e CROSS JOIN {scope.facts_source}"
             f" WHERE e.entity IN ({','.join(f':{n}' for n in names)}) AND f.entity = e.id"
             f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
@@ -333,7 +334,7 @@ def count_conflicts(connection: sqlite3.Connection, scope: Scope, entities: list
                 " SELECT e.entity, g.property FROM entities e JOIN contested g ON g.entity = e.id"
                 " JOIN facts f ON f.entity = g.entity AND f.property = g.property AND f.current = 1"
                 f" WHERE e.entity IN ({placeholders(some)}) GROUP BY g.entity, g.property"
-                " HAVING count(DISTINCT f.value) > 1)"
+                " HAVING count(DISTINCT f.content) > 1)"
                 " GROUP BY entity"
             )
             found.update(connection.execute(query, some))
@@ -359,7 +360,7 @@ def read_conflicting_slots(connection: sqlite3.Connection, scope: Scope) -> list
     rows = connection.execute(
         f"""SELECT e.entity, p.name FROM
               (SELECT f.entity AS entity, f.property AS property, max(f.id) AS newest FROM {source} WHERE {condition}
-               GROUP BY {group} HAVING count(DISTINCT f.value) > 1) s
+               GROUP BY {group} HAVING count(DISTINCT f.content) > 1) s
             JOIN entities e ON e.id = s.entity JOIN properties p ON p.id = s.property ORDER BY s.newest DESC""",
         {"moment": scope.at_us},
     )

@@ -100,13 +100,14 @@ def add_blocks(
         entities,
         receipt,
     )
+    contents = intern_values(connection, "contents", "value", (value for _, value in facts.values()))
     connection.executemany(
-        "INSERT INTO facts (id, entity, property, value, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO facts (id, entity, property, content, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 fact,
                 *place,
-                value,
+                contents[value],
                 effective[fact],
                 accepted.facts[fact],
                 accepted.facts[fact] and fact not in withdrawals,

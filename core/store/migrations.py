@@ -28,12 +28,14 @@ from core.store.connection import (
     transaction,
     translate_sqlite_errors,
 )
+from core.store.types import OnProgress, ignore_progress
+from core.value_codec import MAX_FACTS
 
 APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 15
+STORE_VERSION = 16
 _MIN_FREE_SHARE, _MIN_FREE_PAGES = 0.1, 1000
 """Free pages of a file that it is worth to write it anew for."""
 _BUSY_TIMEOUT_MS = int(connection.BUSY_TIMEOUT_S * 1000)
@@ -43,10 +45,11 @@ log, for which a full disk has no room; and as what nobody writes, on a disk tha
 """
 
 
-async def open_database(path: Path, *, create: bool = False) -> Database:
+async def open_database(path: Path, *, create: bool = False, on_progress: OnProgress = ignore_progress) -> Database:
     """Open a store's file and bring it to this version.
 
-    `create` makes a new one, which must not exist yet.
+    `create` makes a new one, which must not exist yet. `on_progress` is called while the tables of an earlier version
+    are made anew; what it raises ends that, and leaves the store as it was.
 
     Raises StoreError for a missing, foreign, newer, locked or damaged file.
     """
@@ -58,13 +61,13 @@ async def open_database(path: Path, *, create: bool = False) -> Database:
             # What is only there would not be seen.
             continue
         try:
-            return await _open_in_mode(path, mode)
+            return await _open_in_mode(path, mode, on_progress)
         except StoreUnwritable as error:
             refused = refused or error
     raise refused or not_a_store(path)
 
 
-async def _open_in_mode(path: Path, mode: str) -> Database:
+async def _open_in_mode(path: Path, mode: str, on_progress: OnProgress) -> Database:
     create = mode == "rwc"
     uri = _sqlite_uri(path, create)
     if mode == "immutable":
@@ -85,7 +88,7 @@ async def _open_in_mode(path: Path, mode: str) -> Database:
         raise
     opened = Database(path, handle, lock)
     try:
-        await opened.run(_prepare_connection, path, mode)
+        await opened.run(_prepare_connection, path, mode, on_progress)
     except BaseException:
         await opened.close()
         if create:
@@ -161,7 +164,7 @@ def _remove_store_files(path: Path) -> None:
         each.unlink(missing_ok=True)
 
 
-def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -> None:
+def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str, on_progress: OnProgress) -> None:
     create = mode == "rwc"
     connection.execute("PRAGMA temp_store = MEMORY")
     if mode == "exclusive":
@@ -175,7 +178,7 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str) -
         initialize_store(connection)
         return
     if _read_version(connection) < STORE_VERSION:
-        transaction(connection, migrate_store)
+        transaction(connection, migrate_store, on_progress)
     if mode == "rw":
         _give_back_space(connection)
 
@@ -228,23 +231,69 @@ def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
         11: holdings.create_tables,
         12: standings.create_tables,
         13: search_index.create_new_texts_table,
-        14: _pack_blocks,
     }
 
 
-def _pack_blocks(connection: sqlite3.Connection) -> None:
-    """Compress the blocks, and drop what another index covers, or nobody reads."""
+def _pack_blocks(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Compress the blocks, and keep the index of the search without what nobody reads.
+
+    Like other long steps it calls back with the row of the change that it is at, and the last; it gives the last.
+    """
     from core.store import block_table
     from core.store.indexes import search_index
 
     connection.execute("CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT")
-    block_table.pack_loose(connection)
-    connection.execute("DROP INDEX facts_current")
-    # Both, in the order of a new store: of two that it holds for equally good, SQLite takes the one made first.
-    for name, columns in (("facts_slot", "entity, property, current"), ("facts_value", "property, value")):
-        connection.execute(f"DROP INDEX {name}")
-        connection.execute(f"CREATE INDEX {name} ON facts ({columns})")
+    last = _last_row(connection)
+    block_table.pack_loose(connection, lambda row: on_row(row, last))
     search_index.rebuild_index(connection)
+    return last
+
+
+def _last_row(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])
+
+
+def _intern_values(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Keep each value once, and no index of facts that another one covers."""
+    before, after = _INTERN_VALUES_SQL
+    last = _last_row(connection)
+    for statement in before.split(";"):
+        connection.execute(statement)
+    for row in range(0, last + 1, _CHANGES_PER_STEP):
+        on_row(row, last)
+        connection.execute(_COPY_FACTS_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
+    for statement in after.split(";"):
+        connection.execute(statement)
+    return last
+
+
+_CHANGES_PER_STEP = 500
+_COPY_FACTS_SQL = """
+INSERT INTO facts (id, entity, property, content, effective, accepted, current)
+  SELECT f.id, f.entity, f.property, v.id, f.effective, f.accepted, f.current
+  FROM facts_before f CROSS JOIN contents v ON v.value = f.value WHERE f.id BETWEEN ? AND ? ORDER BY f.id
+"""
+_INTERN_VALUES_SQL = (
+    """
+CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
+INSERT INTO contents (value) SELECT value FROM facts GROUP BY value ORDER BY min(id);
+ALTER TABLE facts RENAME TO facts_before;
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  content INTEGER NOT NULL REFERENCES contents,
+  effective INTEGER NOT NULL,
+  accepted INTEGER NOT NULL,
+  current INTEGER NOT NULL
+) STRICT
+""",
+    """
+DROP TABLE facts_before;
+CREATE INDEX facts_slot ON facts (entity, property, current);
+CREATE INDEX facts_content ON facts (property, content)
+""",
+)
 
 
 def _order_names_naturally(connection: sqlite3.Connection) -> None:
@@ -296,12 +345,22 @@ def initialize_store(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def migrate_store(connection: sqlite3.Connection) -> None:
+def migrate_store(connection: sqlite3.Connection, on_progress: OnProgress) -> None:
     """Bring the tables to this version, in the caller's transaction.
 
     The version is asked for here: another process may have done it while this one waited for the lock.
     """
-    steps = _steps()
-    for step in range(_read_version(connection), STORE_VERSION):
-        steps[step](connection)
+    steps, long_steps = _steps(), {14: _pack_blocks, 15: _intern_values}
+    to_do = range(_read_version(connection), STORE_VERSION)
+    done = 0
+    for step in to_do:
+        if step in long_steps:
+            before = done
+
+            def on_row(row: int, rows: int, before: int = before) -> None:
+                on_progress(before + row, rows * len(long_steps.keys() & to_do))
+
+            done += long_steps[step](connection, on_row)
+        else:
+            steps[step](connection)
         connection.execute(f"PRAGMA user_version = {step + 1}")

@@ -18,7 +18,7 @@ from core.authority import may_succeed
 from core.changes import Block
 from core.errors import OverLimit
 from core.membership import LIMIT_PROPERTY, ROLE_PROPERTY, Membership, may_limit
-from core.store.connection import load_value, read_meta, write_meta
+from core.store.connection import VALUE_SQL, load_value, read_meta, write_meta
 from core.store.indexes.member_facts import read_ever_admins, read_successions
 from core.value_codec import MAX_FACTS
 
@@ -206,7 +206,7 @@ def _read_limits(
     for device in wanted:
         for each in lineages.members(device):
             rows = connection.execute(
-                f"SELECT d.device, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+                f"SELECT d.device, {VALUE_SQL} FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
                 " JOIN devices d ON d.id = c.device WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
                 " AND f.property = (SELECT id FROM properties WHERE name = ?)",
                 (each, LIMIT_PROPERTY),

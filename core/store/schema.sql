@@ -48,6 +48,9 @@ CREATE INDEX changes_waiting ON changes (previous) WHERE linked = 0;
 CREATE TABLE blocks (change INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 
+-- Each value that any fact states, once.
+CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
+
 -- A fact's row id is its change's row id times 512 plus its place in the change. References to parents are kept like any
 -- other. `effective` is when it counts from: never before what it obsoletes. `accepted`: its
 -- change's, but of the fleet, its schema and its members only what admins say is. `current`: see indexes/leaves.py.
@@ -55,13 +58,13 @@ CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,
   property INTEGER NOT NULL REFERENCES properties,
-  value BLOB NOT NULL,
+  content INTEGER NOT NULL REFERENCES contents,
   effective INTEGER NOT NULL,
   accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX facts_slot ON facts (entity, property, current);
-CREATE INDEX facts_value ON facts (property, value);
+CREATE INDEX facts_content ON facts (property, content);
 
 -- Which facts obsolete which, within one slot, whatever the standing of their authors.
 CREATE TABLE obsoletes (

@@ -15,7 +15,7 @@ from pathlib import Path
 from core.changes import change_id, decode_block
 from core.errors import BlockRefused, FieldlineError
 from core.store import block_table
-from core.store.connection import chunks, placeholders
+from core.store.connection import VALUE_SQL, chunks, placeholders
 from core.value_codec import MAX_FACTS, encode_value, plain_reference
 
 SAMPLED_CHANGES = 200
@@ -25,9 +25,10 @@ _ROWS_PER_STEP = 200
 _INTERNED_OTHERWISE_SQL = """
 SELECT EXISTS (SELECT 1 FROM main.entities m JOIN before.entities o ON o.id = m.id WHERE o.entity <> m.entity)
   OR EXISTS (SELECT 1 FROM main.properties m JOIN before.properties o ON o.id = m.id WHERE o.name <> m.name)
+  OR EXISTS (SELECT 1 FROM main.contents m JOIN before.contents o ON o.id = m.id WHERE o.value <> m.value)
 """
 _SAME_IDS_SQL = "SELECT m.id FROM main.changes m JOIN before.changes o ON o.id = m.id AND o.hash = m.hash"
-_FACT = "id, entity, property, value"
+_FACT = "id, entity, property, content"
 _OTHER_FACTS_SQL = f"""
 SELECT id / {MAX_FACTS} FROM (SELECT {_FACT} FROM main.facts EXCEPT SELECT {_FACT} FROM before.facts)
 UNION SELECT id / {MAX_FACTS} FROM (SELECT {_FACT} FROM before.facts EXCEPT SELECT {_FACT} FROM main.facts)
@@ -103,7 +104,7 @@ def _changes_with_facts(
         for row in some:
             span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
             facts[row] = connection.execute(
-                "SELECT e.entity, p.name, f.value FROM facts f JOIN entities e ON e.id = f.entity"
+                f"SELECT e.entity, p.name, {VALUE_SQL} FROM facts f JOIN entities e ON e.id = f.entity"
                 " JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
                 span,
             ).fetchall()

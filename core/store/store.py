@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.store.block_store import BlockStore, Clock, Entropy
+from core.store.check_note import CHECKED_META_KEY, VERIFIED_META_KEY, LastCheck
 from core.store.connection import Database, StoreError, read_meta, write_meta
 from core.store.migrations import open_database
 from core.store.queries import log, stats
 from core.store.scope import NOW, Scope
-from core.store.types import Counts, SourceStats
+from core.store.types import Counts, OnProgress, SourceStats, ignore_progress
 from core.store.view import View
 
 # A command that only reads has to start fast: what writing and sync need is imported where it is used.
@@ -41,7 +42,6 @@ T = TypeVar("T")
 __all__ = ["Clock", "Entropy", "Store"]
 
 POLL_INTERVAL_S = 0.25
-VERIFIED_META_KEY = "verified"
 """When all of this store was last found right, as digits: microseconds since 1970 UTC."""
 
 
@@ -63,9 +63,11 @@ class Store(BlockStore):
         return await cls._initialize(database, clock, entropy)
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Clock, entropy: Entropy = os.urandom) -> Store:
+    async def open(
+        cls, path: Path, *, clock: Clock, entropy: Entropy = os.urandom, on_progress: OnProgress = ignore_progress
+    ) -> Store:
         """The store at a path; raises StoreError if there is none or it is not one."""
-        return await cls._initialize(await open_database(path), clock, entropy)
+        return await cls._initialize(await open_database(path, on_progress=on_progress), clock, entropy)
 
     @classmethod
     async def _initialize(cls, database: Database, clock: Clock, entropy: Entropy) -> Store:
@@ -337,7 +339,9 @@ class Store(BlockStore):
     async def _note_verified(self) -> None:
         """Note when all was found right; where nothing can be written, it is not noted."""
         with suppress(StoreError):
-            await self.write_meta(VERIFIED_META_KEY, str(self._clock()).encode())
+            now_us = self._clock()
+            await self.write_meta(VERIFIED_META_KEY, str(now_us).encode())
+            await self.write_meta(CHECKED_META_KEY, LastCheck(now_us).to_bytes())
 
 
 def _prepare_store(connection: stats.Connection) -> tuple[bytes, int]:

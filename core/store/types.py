@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.errors import BlockRefused, FieldlineError
+
+
+OnProgress = Callable[[int, int], None]
+"""`(done, total)`; what it raises stops the work, and then nothing of it is kept."""
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """Nobody looks at it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,9 @@ DERIVED_QUERIES = {
     " c.linked, c.accepted, c.note"
     " FROM {db}.changes c JOIN {db}.devices d ON d.id = c.device JOIN {db}.entities a ON a.id = c.author",
     "persons": "SELECT e.entity, p.name FROM {db}.persons p JOIN {db}.entities e ON e.id = p.entity",
-    "facts": "SELECT f.id, e.entity, p.name, f.value, f.effective, f.accepted, f.current"
-    " FROM {db}.facts f JOIN {db}.entities e ON e.id = f.entity JOIN {db}.properties p ON p.id = f.property",
+    "facts": "SELECT f.id, e.entity, p.name, v.value, f.effective, f.accepted, f.current"
+    " FROM {db}.facts f JOIN {db}.entities e ON e.id = f.entity JOIN {db}.properties p ON p.id = f.property"
+    " JOIN {db}.contents v ON v.id = f.content",
     "obsoletes": "SELECT target, fact FROM {db}.obsoletes",
     "withdrawals": "SELECT w.fact, e.entity, p.name FROM {db}.withdrawals w"
     " JOIN {db}.entities e ON e.id = w.entity JOIN {db}.properties p ON p.id = w.property",
@@ -119,7 +120,7 @@ def check_beside(connection: sqlite3.Connection, fleet: bytes, schema: Schema | 
     result = Verification()
     for check in (_check_file, short_ids.find_problems, search_index.find_problems):
         _note_problems(result, check, connection)
-    _note_problems(result, _check_signatures, connection, fleet)
+    _note_problems(result, find_bad_signatures, connection, fleet)
     _note_problems(result, _check_active_members, connection, fleet)
     if schema is not None:
         _note_problems(result, _check_inbox, connection, schema)
@@ -142,7 +143,8 @@ def _check_active_members(connection: sqlite3.Connection, fleet: bytes) -> list[
     return active_members.find_problems(connection, load_membership(connection, fleet))
 
 
-def _check_signatures(connection: sqlite3.Connection, fleet: bytes) -> list[FieldlineError]:
+def find_bad_signatures(connection: sqlite3.Connection, fleet: bytes) -> list[FieldlineError]:
+    """Find the changes whose signature is not their device's."""
     problems = []
     for (change,), data in block_table.iterate_with_blocks(connection, "SELECT id, hash FROM changes"):
         if data is None:

@@ -18,7 +18,8 @@ from core.values import quote_value
 from core.workspace import sealed_copy
 
 if TYPE_CHECKING:
-    from core.device.context import DeviceContext, OnProgress
+    from core.device.context import DeviceContext
+    from core.store.types import OnProgress
     from core.sync.sealed_file import SealKeys
 
 PLAIN_COPY = "backup.db"

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Literal
 from core.device.home import Home
 from core.errors import FieldlineError
 from core.paths import exists
+from core.store.check_note import CHECKED_META_KEY, VERIFIED_META_KEY, LastCheck, damaged_error
 from core.store.intake import read_refused
 from core.store.queries.chain_faults import read_chain_faults
 from core.store.quotas import read_over_limit
-from core.store.store import VERIFIED_META_KEY
 from core.timestamps import SECOND_US
 from core.values import quote_value
 from core.workspace.own_chain import read_doubt
@@ -49,13 +49,15 @@ class Finding:
 
     `message` says what is wrong and what to do, None if nothing is.
 
-    `verified_at_us` is when all of the store was last found right (microseconds since 1970 UTC), None if it never was.
+    `verified_at_us` is when all of the store was last found right (microseconds since 1970 UTC), None if it never was;
+    `checked_at_us` when all its changes and facts were last checked, as `serve` does.
     """
 
     check: str
     severity: Severity
     message: FieldlineError | None = None
     verified_at_us: int | None = None
+    checked_at_us: int | None = None
 
 
 async def check_home(folder: Path) -> AsyncIterator[Finding]:
@@ -88,10 +90,17 @@ async def _verified_at(workspace: DeviceContext) -> int | None:
     return int(noted) if noted is not None and noted.isdigit() else None
 
 
+async def read_last_check(workspace: DeviceContext) -> LastCheck | None:
+    """Read when all changes and facts were last checked, and what was damaged."""
+    return LastCheck.from_bytes(await workspace.store.read_meta(CHECKED_META_KEY))
+
+
 async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     """Check the opened store."""
-    store = _finding("store", "problem", await _check_integrity(workspace))
-    yield replace(store, verified_at_us=await _verified_at(workspace))
+    last = await read_last_check(workspace)
+    store = _finding("store", "problem", await _check_integrity(workspace, last))
+    checked_at_us = last.at_us if last else None
+    yield replace(store, verified_at_us=await _verified_at(workspace), checked_at_us=checked_at_us)
     yield _finding("restored", "warning", await read_doubt(workspace))
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("refused", "warning", await _check_refused(workspace))
@@ -230,16 +239,21 @@ def _check_cables(home: Home) -> None:
             raise serial_ports.port_forbidden_error(port.path)
 
 
-async def _check_integrity(workspace: DeviceContext) -> FieldlineError | None:
+async def _check_integrity(workspace: DeviceContext, last: LastCheck | None) -> FieldlineError | None:
+    """Look for damage in a part of the store.
+
+    What the last check of all found counts until it is repaired.
+    """
     from core.store.spot_check import find_damage
 
     try:
         found = await workspace.store.run(find_damage)
     except FieldlineError as error:
         return error
+    found = found or (last.damage if last else None)
     if found is None:
         return None
-    return FieldlineError("The store is damaged ({what}): run `fieldline verify --repair`.", what=found)
+    return damaged_error(found)
 
 
 async def _check_membership(workspace: DeviceContext) -> FieldlineError | None:

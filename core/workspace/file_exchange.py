@@ -13,7 +13,8 @@ from core.sync import bundle, bundle_file
 from core.sync.events import Progress as Moved
 
 if TYPE_CHECKING:
-    from core.device.context import DeviceContext, OnProgress
+    from core.device.context import DeviceContext
+    from core.store.types import OnProgress
 
 
 async def import_file(workspace: DeviceContext, path: Path, on_progress: OnProgress) -> ImportResult:

@@ -25,7 +25,7 @@ from core.values import quote_value
 from core.workspace import sealed_copy
 
 if TYPE_CHECKING:
-    from core.device.context import OnProgress
+    from core.store.types import OnProgress
     from core.sync.sealed_file import Opener
 
 OPENED_COPY = "restored.db"

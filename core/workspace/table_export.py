@@ -15,7 +15,8 @@ from core.store.entities import EntityName
 from core.table_file import format_csv_line
 
 if TYPE_CHECKING:
-    from core.device.context import DeviceContext, OnProgress
+    from core.device.context import DeviceContext
+    from core.store.types import OnProgress
 
 _RECORDS_PER_STEP = 500
 

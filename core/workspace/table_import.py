@@ -25,7 +25,8 @@ from core.value_codec import ID_BYTES, Value
 from core.values import is_same_value, quote_value
 
 if TYPE_CHECKING:
-    from core.device.context import DeviceContext, OnProgress
+    from core.device.context import DeviceContext
+    from core.store.types import OnProgress
 
 _LISTED_KEYS = {"entity", "kind", "key", "values"}
 """Of an entity in what `list --json` prints."""

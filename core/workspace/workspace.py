@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.device.context import DeviceContext, EditResult, OnProgress, system_clock
+from core.device.context import DeviceContext, EditResult, system_clock
 from core.device.home import Home
 from core.errors import FieldlineError, Refused
 from core.records import Edit, Record
 from core.schema import RETIRED, Schema
 from core.store.store import Clock, Entropy
+from core.store.types import OnProgress, ignore_progress
 from core.store.view import View
 from core.value_codec import Value
 
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
     from core.workspace.members import DeviceSummary, MemberResult
     from core.workspace.table_import import ParseCell, TablePlan
     from core.workspace.wanted_state import ParseValue, StatePlan
-
-
-def _ignore_progress(done: int, total: int) -> None:
-    """Ignore the progress."""
 
 
 class Workspace(DeviceContext):
@@ -124,7 +121,7 @@ class Workspace(DeviceContext):
         return await revisions.find_change(self.store, text)
 
     async def inbox(
-        self, view: View | None = None, on_progress: OnProgress = _ignore_progress, *, accepted: bool = False
+        self, view: View | None = None, on_progress: OnProgress = ignore_progress, *, accepted: bool = False
     ) -> list[InboxItem]:
         """Read the inbox, or what of it is accepted as it is.
 
@@ -133,7 +130,7 @@ class Workspace(DeviceContext):
         found = await self.lazy_inbox(view, on_progress)
         return await (found.accepted if accepted else found).load_all()
 
-    async def lazy_inbox(self, view: View | None = None, on_progress: OnProgress = _ignore_progress) -> LazyInbox:
+    async def lazy_inbox(self, view: View | None = None, on_progress: OnProgress = ignore_progress) -> LazyInbox:
         """Read the inbox, of many items only those that are looked at."""
         from core.workspace.inbox import InboxReader
 
@@ -293,7 +290,7 @@ class Workspace(DeviceContext):
 
     # --- files -------------------------------------------------------------------------------------------------------
 
-    async def import_file(self, path: Path, on_progress: OnProgress = _ignore_progress) -> ImportResult:
+    async def import_file(self, path: Path, on_progress: OnProgress = ignore_progress) -> ImportResult:
         """Import a bundle or an edit history, all or nothing; skips what is here."""
         from core.workspace import file_exchange
 
@@ -305,7 +302,7 @@ class Workspace(DeviceContext):
         kind: str,
         parse_cell: ParseCell,
         mapped: Mapping[str, str] | None = None,
-        on_progress: OnProgress = _ignore_progress,
+        on_progress: OnProgress = ignore_progress,
     ) -> TablePlan:
         """Plan the import of a table of entities of one kind, CSV or JSON, and check it.
 
@@ -327,15 +324,14 @@ class Workspace(DeviceContext):
     async def plan_state(self, path: Path, parse_value: ParseValue) -> StatePlan:
         """Plan what makes things be as a file (TOML or JSON) wants them, and check it.
 
-        `save` writes its edits. What the file does not name stays. Raises Refused, saying which thing of the file is
-        wrong.
+        `save` writes its edits. What the file does not name stays. Raises Refused, naming the thing that is wrong.
         """
         from core.workspace import wanted_state
 
         return await wanted_state.plan_state(self, path, parse_value)
 
     async def export_table(
-        self, kind: str, write: Callable[[str], object], *, as_json: bool, on_progress: OnProgress = _ignore_progress
+        self, kind: str, write: Callable[[str], object], *, as_json: bool, on_progress: OnProgress = ignore_progress
     ) -> int:
         """Write the entities of a kind in use as a table in pieces; give their number."""
         from core.workspace import table_export
@@ -343,18 +339,17 @@ class Workspace(DeviceContext):
         return await table_export.export_table(self, kind, write, as_json=as_json, on_progress=on_progress)
 
     async def export_file(
-        self, path: Path, on_progress: OnProgress = _ignore_progress, *, plain: bool = False
+        self, path: Path, on_progress: OnProgress = ignore_progress, *, plain: bool = False
     ) -> ImportResult:
         """Write all changes as a bundle, in place of whatever is at that path.
 
-        Readable by members only, or `plain`. `skipped_count` of the result are changes that were left out, since their
-        bytes are damaged.
+        For members only, or `plain`. `skipped_count`: changes that were left out, since their bytes are damaged.
         """
         from core.workspace import file_exchange
 
         return await file_exchange.export_file(self, path, on_progress, plain=plain)
 
-    async def backup(self, path: Path, on_progress: OnProgress = _ignore_progress, *, plain: bool = False) -> int:
+    async def backup(self, path: Path, on_progress: OnProgress = ignore_progress, *, plain: bool = False) -> int:
         """Copy the store into one file, replacing it; give the number of its changes.
 
         It is the store as of one time, while others go on writing; this device's key is not in it.
@@ -363,7 +358,7 @@ class Workspace(DeviceContext):
 
         return await backup.backup_store(self, path, on_progress, plain=plain)
 
-    async def verify(self, *, repair: bool = False, on_progress: OnProgress = _ignore_progress) -> Verification:
+    async def verify(self, *, repair: bool = False, on_progress: OnProgress = ignore_progress) -> Verification:
         """Check every change and all derived data; with `repair` build it anew."""
         try:
             schema = await self.schema()
@@ -373,7 +368,7 @@ class Workspace(DeviceContext):
         return await self.store.verify(schema, repair=repair, on_progress=on_progress)
 
     @classmethod
-    async def repair(cls, folder: Path, on_progress: OnProgress = _ignore_progress) -> Verification:
+    async def repair(cls, folder: Path, on_progress: OnProgress = ignore_progress) -> Verification:
         """Repair the store of a device that cannot be opened."""
         from core.store.store import repair_at
 

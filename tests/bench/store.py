@@ -51,13 +51,13 @@ async def _append(folder: Path) -> float:
 def _plain(folder: Path) -> float:
     """The same rows with plain sqlite3, a transaction each, same `synchronous`."""
     source = sqlite3.connect(folder / "store.db")
-    names = ("changes", "blocks", "facts")
+    names = ("changes", "blocks", "facts", "contents")
     rows = {name: source.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
     rows["blocks"] = list(iterate_blocks(source))
     tables = [
         sql
         for (sql,) in source.execute(
-            "SELECT sql FROM sqlite_master WHERE tbl_name IN (?, ?, ?) AND sql NOT NULL", names
+            "SELECT sql FROM sqlite_master WHERE tbl_name IN (?, ?, ?, ?) AND sql NOT NULL", names
         )
     ]
     source.close()
@@ -67,13 +67,16 @@ def _plain(folder: Path) -> float:
     for sql in tables:
         connection.execute(sql)
     facts = {row[0] // MAX_FACTS: row for row in rows["facts"]}
+    contents = dict(rows["contents"])
     begun = time.perf_counter()
     count = 0
     for change, block in zip(rows["changes"], rows["blocks"], strict=True):
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"INSERT INTO changes VALUES ({','.join('?' * len(change))})", change)
         connection.execute("INSERT INTO blocks VALUES (?, ?)", block)
-        connection.execute(f"INSERT INTO facts VALUES ({','.join('?' * len(facts[change[0]]))})", facts[change[0]])
+        fact = facts[change[0]]
+        connection.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (fact[3], contents[fact[3]]))
+        connection.execute(f"INSERT INTO facts VALUES ({','.join('?' * len(fact))})", fact)
         connection.execute("COMMIT")
         count += 1
     spent = time.perf_counter() - begun

@@ -92,8 +92,8 @@ def test_a_copy_that_cannot_be_made_leaves_nothing(device: Terminal, tmp_path: P
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE facts SET value = x'1819' WHERE id = (SELECT max(id) FROM facts)",
-        "UPDATE facts SET value = x'1819' WHERE id = (SELECT min(id) FROM facts)",
+        "UPDATE contents SET value = x'191819' WHERE id = (SELECT max(id) FROM contents)",
+        "UPDATE contents SET value = x'191819' WHERE id = (SELECT min(id) FROM contents)",
         "UPDATE blocks SET data = CAST(data || x'00' AS BLOB) WHERE change = 2",
         "UPDATE entities SET entity = randomblob(16) WHERE id = 2",
     ],
@@ -155,9 +155,9 @@ def test_a_copy_is_put_in_the_place_of_the_store_and_the_old_one_is_kept(device:
     kept = Path(done["kept"])
     assert device.ask("restore-store", str(kept))["changes"] == before["changes"] + 1
     assert device.root() == after
-    told_of = device.call("restore-store", str(copy)).err
-    assert "Sync before anybody writes" in told_of
-    assert "kept at" in told_of
+    message = device.call("restore-store", str(copy)).err
+    assert "Sync before anybody writes" in message
+    assert "kept at" in message
     assert len(list(device.home.glob("store-*.db"))) == 3
 
 

@@ -101,7 +101,7 @@ def test_a_damaged_store(device: Terminal, kept: int) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE facts SET value = x'1819' WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE contents SET value = x'191819' WHERE id = (SELECT max(id) FROM contents)",
         "UPDATE blocks SET data = CAST(data || x'00' AS BLOB) WHERE change = 2",
         "UPDATE blocks SET data = zeroblob(10) WHERE change = 2",
         "DELETE FROM blocks WHERE change = 2",

@@ -35,7 +35,7 @@ def damage(device: Terminal, statement: str) -> None:
 
 def test_a_damaged_value_is_reported_by_what_reads_it_and_repaired(device: Terminal) -> None:
     before = device.ask("show", PLACE)
-    damage(device, "UPDATE facts SET value = x'ff' WHERE instr(value, CAST('Acme 5000' AS BLOB))")
+    damage(device, "UPDATE contents SET value = x'ff' WHERE instr(value, CAST('Acme 5000' AS BLOB))")
     for verb in (["show", PLACE], ["list", "place", "--columns", "printer"], ["inbox"]):
         assert "fieldline verify --repair" in sentence_of(device.call(*verb), 1), verb
     answer = device.call("verify")
@@ -129,7 +129,7 @@ def kill_repairs(device: Terminal, tmp_path: Path, count: int, seed: int) -> Non
     before = {verb: device.ask(*verb.split()) for verb in ("list place", "list locality")}
     root = device.root()
     whole = tmp_path / "whole"
-    damage(device, "UPDATE facts SET value = x'ff'")
+    damage(device, "UPDATE contents SET value = CAST(x'ff' || value AS BLOB)")
     shutil.copytree(device.home, whole)
     store = device.home / "store.db"
     complete = store_file.complete_path(store)

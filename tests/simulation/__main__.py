@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.simulation.fleet_life import REPORT_SHARES, Life, Rates
+from tests.simulation.fleet_life import REPORT_SHARES, Fleet, Life, Rates
 from tests.simulation.test_fleet_life import live
 
 QUIET_AFTER_DAYS = 30
@@ -60,11 +60,17 @@ def plot(life: Life, size: int) -> str:
     )
 
 
+def print_progress(fleet: Fleet) -> None:
+    """Say how far it is; all devices have just been found to agree."""
+    life = fleet.life
+    print(f"day {life.day_count}: {len(life.saved)} saved, {life.happened.total()} events", file=sys.stderr, flush=True)
+
+
 def main(arguments: list[str]) -> None:
     """Run it."""
     size, days, seed = map(int, arguments[:3])
     with tempfile.TemporaryDirectory() as folder:
-        fleet = asyncio.run(live(Path(folder), seed, size, days, Rates(), QUIET_AFTER_DAYS))
+        fleet = asyncio.run(live(Path(folder), seed, size, days, Rates(), QUIET_AFTER_DAYS, print_progress))
     print(report(fleet.life, size))
     if arguments[3:]:
         Path(arguments[3]).write_text(plot(fleet.life, size), encoding="utf-8")

@@ -5,18 +5,23 @@ In the end all devices hold and show the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.fleet_life import Fleet, Rates
+from tests.simulation.fleet_life import Device, Fleet, Rates
 from tests.simulation.test_history import reads
 
 MISHAPS = ("cut", "clock jump", "crash", "restored backup")
 OFTEN = Rates(clock_jumps=0.05, crashes=0.06, backups=0.1, restores=0.03, revocations=0.003)
 
 
-async def check_agreement(fleet: Fleet) -> None:
+VERIFIED_SHARE = 6
+"""After each quiet period one in so many devices is verified, in turn; in the end all are."""
+
+
+async def check_agreement(fleet: Fleet, verified: Sequence[Device]) -> None:
     """What all devices hold that belong.
 
     Everything that was saved and not lost with a restored disk, and no more.
@@ -31,18 +36,31 @@ async def check_agreement(fleet: Fleet) -> None:
     only_with_revoked = saved - set().union(*(device.held for device in fleet.active))
     assert saved - held - fleet.life.lost_with_restore <= only_with_revoked
     assert held <= saved, "nobody wrote these"
-    for device in fleet.active:
+    for device in verified:
         assert (await device.workspace.verify()).problems == []
 
 
-async def live(folder: Path, seed: int, size: int, days: int, rates: Rates, quiet_after: int) -> Fleet:
+async def live(
+    folder: Path,
+    seed: int,
+    size: int,
+    days: int,
+    rates: Rates,
+    quiet_after: int,
+    on_quiet: Callable[[Fleet], None] = lambda fleet: None,
+) -> Fleet:
+    """Let a fleet live for so many days, and check it whenever it was quiet."""
     fleet = Fleet(folder, seed, rates)
     try:
         await fleet.found(size)
-        for _ in range(0, days, quiet_after):
-            await fleet.live(quiet_after)
+        for period, begin in enumerate(range(0, days, quiet_after)):
+            await fleet.live(min(quiet_after, days - begin))
             await fleet.settle()
-            await check_agreement(fleet)
+            is_last = begin + quiet_after >= days
+            await check_agreement(
+                fleet, fleet.active if is_last else fleet.active[period % VERIFIED_SHARE :: VERIFIED_SHARE]
+            )
+            on_quiet(fleet)
     finally:
         await fleet.close()
     return fleet

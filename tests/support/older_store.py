@@ -8,8 +8,20 @@ from tests.support.damaged_store import loosen
 
 _VERSION_14_SQL = """
 DROP TABLE packs;
-DROP INDEX facts_slot;
-DROP INDEX facts_value;
+ALTER TABLE facts RENAME TO facts_after;
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  value BLOB NOT NULL,
+  effective INTEGER NOT NULL,
+  accepted INTEGER NOT NULL,
+  current INTEGER NOT NULL
+) STRICT;
+INSERT INTO facts SELECT f.id, f.entity, f.property, v.value, f.effective, f.accepted, f.current
+  FROM facts_after f JOIN contents v ON v.id = f.content;
+DROP TABLE facts_after;
+DROP TABLE contents;
 CREATE INDEX facts_slot ON facts (entity, property);
 CREATE INDEX facts_value ON facts (property, value);
 CREATE INDEX facts_current ON facts (entity, property) WHERE current = 1;

@@ -23,7 +23,7 @@ from tui.screens.base import BaseScreen
 from tui.screens.fleet import Fleet
 from tui.screens.form import FormScreen
 from tui.screens.members import Members
-from tui.terminal.diff_app import DiffApp
+from tui.terminal.diff_app import DiffApp, focus_position
 
 SIZES = {"80x24": SMALL, "120x40": LARGE}
 PLAIN = Options(plain=True, zone=UTC)
@@ -158,10 +158,10 @@ async def test_the_cursor_of_the_terminal_follows_the_focus(home: Path) -> None:
     async with opened(home, "2", "j", "j") as screen:
         app = screen.app
         assert isinstance(app, DiffApp)
-        assert app._focus_on_screen() == (0, 7)
+        assert focus_position(app.screen) == (0, 7)
         await screen.press("slash")
         await screen.type("ab")
-        assert app._focus_on_screen() == (4, 2)
+        assert focus_position(app.screen) == (4, 2)
 
 
 async def test_the_cursor_is_on_what_is_to_be_read_where_nothing_is_chosen_or_typed(home: Path) -> None:
@@ -170,11 +170,11 @@ async def test_the_cursor_is_on_what_is_to_be_read_where_nothing_is_chosen_or_ty
         assert isinstance(app, DiffApp)
         for keys in ([], ["2", "1"]):
             await screen.press(*keys)
-            at = app._focus_on_screen()
+            at = focus_position(app.screen)
             assert at is not None
             assert screen.text().splitlines()[at.y].strip().startswith("Which place this device is at")
         await screen.press("6", "down", "r", "enter")
-        at = app._focus_on_screen()
+        at = focus_position(app.screen)
         assert at is not None
         assert screen.text().splitlines()[at.y][at.x :].startswith("Make K2 a device with the role technician?")
 

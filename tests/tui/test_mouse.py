@@ -20,6 +20,7 @@ from tui.layout import line_width
 from tui.screens.fleet import Fleet
 from tui.screens.form import FormScreen
 from tui.screens.members import Members
+from tui.terminal.diff_app import focus_position
 from tui.view_models.footer import footer_key_at, footer_line
 
 
@@ -36,7 +37,7 @@ async def test_a_row_is_gone_to_and_opened_by_the_second_click(home: Path) -> No
         page = screen.app.base_screen
         assert isinstance(page, Fleet)
         await click(screen, "TSC Hannover")
-        assert screen.app._focus_on_screen() is not None
+        assert focus_position(screen.app.screen) is not None
         assert page.node is not None
         assert page.node.row.title == "TSC Hannover"
         await click(screen, "TSC Kiel", times=2)

@@ -33,7 +33,7 @@ class Task:
     """
 
     keys: str
-    heard: str
+    expected: str
     more: str = ""
 
 
@@ -146,7 +146,7 @@ async def test_ordinary_tasks_are_heard_in_few_keys_and_bytes(home: Path, name: 
     async with listening(home) as listener:
         for task in tasks:
             now = await listener.press(f"{task.keys} {task.more}")
-            assert task.heard in now, (task, now)
+            assert task.expected in now, (task, now)
     keys, more = (
         sum(len(keys_of(text)) for text in texts) for texts in ([t.keys for t in tasks], [t.more for t in tasks])
     )

@@ -29,6 +29,7 @@ from tests.tui.test_setup_wizard import FLEET, begun, enter, pictured, pressed, 
 from tui.app_status import Options
 from tui.i18n.translate import set_language
 from tui.pin import KioskPin
+from tui.terminal.diff_app import focus_position
 from tui.widgets.lines import LineList
 
 
@@ -52,7 +53,7 @@ def check(screen: Screen) -> None:
     width, height = screen.app.size
     assert len(lines) == height
     assert max(map(cell_len, lines)) <= width
-    at = screen.app._focus_on_screen()
+    at = focus_position(screen.app.screen)
     if at is not None and isinstance(focused := screen.app.focused, LineList) and len(focused.source):
         assert lines[at.y][at.x] == "▌" or focused._letters, f"the cursor is at {at}:\n" + "\n".join(lines)
 

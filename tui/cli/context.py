@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -54,6 +54,8 @@ class CliContext:
         self.json = False
         self.tallies: list[SaveTally] = []
         """What was saved through each store that was opened."""
+        self.show_update: Callable[[ExitStack], Callable[[int, int], None]] = lambda stack: lambda done, total: None
+        """Gives what shows how far a store is brought to this version, until the stack is closed."""
 
     @property
     def home(self) -> Path:
@@ -95,7 +97,8 @@ class CliContext:
         from core.device.last_change import check_last_change
         from core.workspace import Workspace
 
-        workspace = await Workspace.open(self.home, user=self.user)
+        with ExitStack() as stack:
+            workspace = await Workspace.open(self.home, user=self.user, on_update=self.show_update(stack))
         self.tallies.append(workspace.store.tally)
         workspace.ask_passphrase = self._read_passphrase
         workspace.on_notice = self._print_notice

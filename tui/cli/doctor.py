@@ -59,6 +59,9 @@ async def doctor(context: CliContext) -> int:
         for each in found:
             if each.check == "store" and each.message is None:
                 context.print_message(_verified_text(context, each.verified_at_us))
+                if each.checked_at_us is not None and each.checked_at_us != each.verified_at_us:
+                    text = _("All changes and values were last checked on {date}, by `serve`.")
+                    context.print_message(text.format(date=context.dates.full(each.checked_at_us)))
     return 1 if problems else 0
 
 
@@ -76,6 +79,7 @@ def _as_json(finding: Finding) -> dict[str, object]:
     if finding.check == "store":
         at_us = finding.verified_at_us
         data["verified_at"] = None if at_us is None else format_timestamp(at_us)
+        data["checked_at"] = None if finding.checked_at_us is None else format_timestamp(finding.checked_at_us)
     return data
 
 

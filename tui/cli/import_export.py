@@ -17,10 +17,9 @@ from tui.cli.tables import TableImport, export_table, import_table, parse_map, r
 from tui.i18n.translate import N_, _, error_text, ngettext
 
 if TYPE_CHECKING:
-    from core.device.context import OnProgress
     from core.membership import Membership
     from core.store.queries.chain_faults import ChainFault
-    from core.store.types import Verification
+    from core.store.types import OnProgress, Verification
 
 FILE_TYPE = click.Path(path_type=Path)
 

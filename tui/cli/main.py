@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -96,6 +96,7 @@ def fieldline(
     ctx.obj = CliContext(
         None if home is None else Path(home), user, None if passphrase_file is None else Path(passphrase_file)
     )
+    ctx.obj.show_update = _show_update
     if version:
         from importlib.metadata import version as installed
 
@@ -105,6 +106,20 @@ def fieldline(
         from tui.cli.tui import tui
 
         ctx.invoke(tui)
+
+
+def _show_update(stack: ExitStack) -> Callable[[int, int], None]:
+    """Show how far a store is brought to this version, if there is anything to do."""
+    shown: list[Callable[[int, int], None]] = []
+
+    def on_progress(done: int, total: int) -> None:
+        if not shown:
+            from tui.cli.progress import show_progress
+
+            shown.append(stack.enter_context(show_progress(N_("updating the store: {done} of {total}"))))
+        shown[0](done, total)
+
+    return on_progress
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import click
 
 from core.service.endpoint import DEFAULT_PORT
 from core.service.session_runner import SyncResult
+from core.store.check_note import damaged_error
 from core.sync.session import MODES
 from core.timestamps import format_timestamp
 from tui.cli.context import CliContext
@@ -229,5 +230,9 @@ def _event_json(event: ServeEvent) -> dict[str, Any]:
     where = {"link": event.link_name, "target": event.endpoint}
     if event.result is not None:
         return {"event": "met", **_sync_result_json(event.result), **where}
+    if event.check is not None:
+        message = error_text(damaged_error(event.check.damage)) if event.check.damage else None
+        seconds = round(event.check.seconds, 3)
+        return {"event": "checked", "changes": event.check.change_count, "seconds": seconds, "message": message}
     message = error_text(event.error) if event.error else ""
     return {"event": "failed", "peer": event.peer.hex() if event.peer else None, "message": message, **where}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from rich.cells import split_graphemes
@@ -49,8 +49,9 @@ class DiffUpdate(CompositorUpdate):
         self._renderer = renderer
         self._size = size
 
-    def render_segments(self, console: Console) -> str:
-        """The escape sequences and texts to write."""
+    @cached_property
+    def text(self) -> str:
+        """The escape sequences and texts to write, which the terminal then shows."""
         width, height = self._size
         rows: dict[int, CellRow] = {}
 
@@ -70,6 +71,9 @@ class DiffUpdate(CompositorUpdate):
                     if chop is not None and x <= end and stop > start:
                         put(y, x, chop)
         return self._renderer.render(rows, width, height)
+
+    def render_segments(self, console: Console) -> str:
+        return self.text
 
 
 def _cells(strip: Strip, system: ColorSystem) -> list[Cell]:
@@ -117,6 +121,8 @@ class DiffApp(ThemedApp[None]):
         self.driver_class = limit_input(self.driver_class, typed_ahead)
         self._renderer = DiffRenderer()
         self._painted_size = Size()
+        self._placed: Offset | None = None
+        """Where the terminal's cursor was put last."""
         self.painted = asyncio.Event()
 
     def do_redraw(self) -> None:
@@ -147,23 +153,29 @@ class DiffApp(ThemedApp[None]):
         self._renderer.invalidate()
         self.screen.refresh(layout=True)
 
-    def _focus_on_screen(self) -> Offset | None:
-        """The current line of a list, or where the next letter is typed."""
-        focused = self.screen.focused
-        if isinstance(focused, LineList):
-            row = focused.cursor - round(focused.scroll_y)
-            # A wheel scrolls the cursor out of sight: then it waits where it was.
-            return focused.region.offset + Offset(0, row) if 0 <= row < focused.size.height else None
-        if isinstance(focused, Input):
-            return focused.cursor_screen_offset - Offset(int(focused.cursor_at_end), 0)
-        # Where nothing can have the focus there is something to read.
-        return next((each.content_region.offset for each in self.screen.query(".to-read") if each.region.height), None)
-
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, DiffUpdate.WRITABLE):
             system = _SYSTEMS.get(self.palette.depth, ColorSystem.STANDARD)
-            renderable = DiffUpdate(renderable, self._renderer, screen.outer_size, system)
-            self.cursor_position = self._focus_on_screen() or self.cursor_position
+            update = DiffUpdate(renderable, self._renderer, screen.outer_size, system)
+            self.cursor_position = focus_position(self.screen) or self.cursor_position
+            renderable = update
+            if self._running and not self._closed and not self.is_headless and self._driver and not self._batch_count:
+                if not update.text and self.cursor_position == self._placed:
+                    return  # all is there as it is
+                self._placed = self.cursor_position
         super()._display(screen, renderable)
         if renderable is not None and not self._batch_count:
             self.painted.set()
+
+
+def focus_position(screen: Screen[Any]) -> Offset | None:
+    """Where a person types: the current line of a list, or the next letter."""
+    focused = screen.focused
+    if isinstance(focused, LineList):
+        row = focused.cursor - round(focused.scroll_y)
+        # A wheel scrolls the cursor out of sight: then it waits where it was.
+        return focused.region.offset + Offset(0, row) if 0 <= row < focused.size.height else None
+    if isinstance(focused, Input):
+        return focused.cursor_screen_offset - Offset(int(focused.cursor_at_end), 0)
+    # Where nothing can have the focus there is something to read.
+    return next((each.content_region.offset for each in screen.query(".to-read") if each.region.height), None)

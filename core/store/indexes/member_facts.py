@@ -26,7 +26,7 @@ from core.membership import (
     Membership,
     parse_recovery,
 )
-from core.store.connection import load_value
+from core.store.connection import VALUE_SQL, load_value
 from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.chain_table import read_heads
 from core.succession import SUCCESSION_CHARS, SUCCESSION_PREFIX, is_succession
@@ -50,7 +50,7 @@ def _read_founder(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
 def read_recovery_key(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
     """The public recovery key that the genesis names; None if it names none."""
     row = connection.execute(
-        f"SELECT f.value FROM changes c JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + ?"
+        f"SELECT {VALUE_SQL} FROM changes c JOIN facts f ON f.id BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + ?"
         " WHERE c.hash BETWEEN ? AND ? AND f.entity = (SELECT id FROM entities WHERE entity = ?)"
         " AND f.property = (SELECT id FROM properties WHERE name = ?)",
         (MAX_FACTS - 1, fleet, fleet + b"\xff" * (CHANGE_ID_BYTES - ID_BYTES), FLEET_ENTITY, RECOVERY_PROPERTY),
@@ -104,14 +104,14 @@ def read_successions(connection: sqlite3.Connection) -> list[tuple[bytes, bytes,
     return connection.execute(
         f"SELECT d.device, e.entity, c.position FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " JOIN devices d ON d.id = c.device JOIN entities e ON e.id = f.entity"
-        " WHERE f.property = ? AND f.value BETWEEN ? AND ?",
+        " WHERE f.property = ? AND f.content IN (SELECT id FROM contents WHERE value BETWEEN ? AND ?)",
         (ROLE_PROPERTY_ROW, begin, begin + b"\xff"),
     ).fetchall()
 
 
 def _read_roles(connection: sqlite3.Connection) -> Iterator[tuple[bytes, bytes, Value]]:
     rows = connection.execute(
-        f"SELECT d.device, e.entity, f.value FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+        f"SELECT d.device, e.entity, {VALUE_SQL} FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " JOIN devices d ON d.id = c.device JOIN entities e ON e.id = f.entity WHERE f.property = ?",
         (ROLE_PROPERTY_ROW,),
     )
@@ -124,7 +124,7 @@ def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
     None of them can be withdrawn, or a revocation would give authority back.
     """
     rows = connection.execute(
-        f"""SELECT f.id, c.hash, d.device, e.entity, p.name, f.value, f.effective, c.position
+        f"""SELECT f.id, c.hash, d.device, e.entity, p.name, {VALUE_SQL}, f.effective, c.position
             FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device
             JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property
             WHERE f.property BETWEEN ? AND ? AND c.linked <> {int(State.FAULTY)}

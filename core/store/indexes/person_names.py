@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from core.slots import Candidate, slot_of
-from core.store.connection import load_value
+from core.store.connection import VALUE_SQL, load_value
 from core.value_codec import MAX_FACTS
 
 PERSON_NAME = "person.name"
@@ -33,7 +33,7 @@ def refresh_names(connection: sqlite3.Connection, entities: Iterable[int]) -> No
     """
     for entity in entities:
         rows = connection.execute(
-            f"SELECT c.hash, f.value, f.effective, f.id % {MAX_FACTS} FROM facts f"
+            f"SELECT c.hash, {VALUE_SQL}, f.effective, f.id % {MAX_FACTS} FROM facts f"
             f" JOIN changes c ON c.id = f.id / {MAX_FACTS} WHERE f.entity = ? AND f.property = ? AND f.current = 1",
             (entity, PERSON_NAME_PROPERTY),
         ).fetchall()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from core.errors import FieldlineError
 from core.fleet_secrets import SECRET_PROPERTIES
 from core.schema import SCHEMA_PROPERTY_PREFIX
-from core.store.connection import chunks, load_value, placeholders
+from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import Value, encode_value
 
@@ -94,9 +94,9 @@ def index_facts(connection: sqlite3.Connection, span: range) -> None:
     They must lie behind all that were taken in before.
     """
     rows = connection.execute(
-        "SELECT f.id, p.name, f.value FROM facts f CROSS JOIN properties p ON p.id = f.property"
+        f"SELECT f.id, p.name, {VALUE_SQL} FROM facts f CROSS JOIN properties p ON p.id = f.property"
         " WHERE f.id BETWEEN ? AND ?"
-        " AND NOT EXISTS (SELECT 1 FROM facts g WHERE g.property = f.property AND g.value = f.value AND g.id < ?)",
+        " AND NOT EXISTS (SELECT 1 FROM facts g WHERE g.property = f.property AND g.content = f.content AND g.id < ?)",
         (span.start, span.stop - 1, span.start),
     ).fetchall()
     firsts: dict[tuple[str, bytes], int] = {}
@@ -184,7 +184,8 @@ def _boolean_pairs_query(value: bool, condition: str) -> str:
     """
     return (
         "SELECT s.fact AS fact FROM (SELECT lower(p.name) || ' ' AS text, v.value AS value,"
-        " (SELECT min(f.id) FROM facts f WHERE f.property = p.id AND f.value = v.value) AS fact"
+        " (SELECT min(f.id) FROM facts f WHERE f.property = p.id"
+        " AND f.content = (SELECT id FROM contents WHERE value = v.value)) AS fact"
         f" FROM properties p CROSS JOIN (SELECT x'{encode_value(value).hex()}' AS value) v"
         f" WHERE {indexed_property_condition('p.name')}) s WHERE s.fact IS NOT NULL AND {condition}"
     )
@@ -213,7 +214,8 @@ def _match_expression(word: SearchTerm) -> str:
 def kind_condition(entity: str) -> str:
     """The condition that an entity was ever said to be of the kind `:kind`."""
     return (
-        f"EXISTS (SELECT 1 FROM facts k INDEXED BY facts_slot WHERE k.entity = {entity} AND k.value = :kind"
+        f"EXISTS (SELECT 1 FROM facts k INDEXED BY facts_slot WHERE k.entity = {entity}"
+        " AND k.content = (SELECT id FROM contents WHERE value = :kind)"
         " AND k.property = (SELECT id FROM properties WHERE name = 'kind'))"
     )
 
@@ -238,10 +240,10 @@ def find_leaves(
     listed = ",".join(str(each) for (each,) in properties)
     for some in chunks(pairs):
         query = (
-            f"SELECT DISTINCT s.id, e.entity, p.name, f.value FROM facts s CROSS JOIN {scope.facts_source}"
+            f"SELECT DISTINCT s.id, e.entity, p.name, {VALUE_SQL} FROM facts s CROSS JOIN {scope.facts_source}"
             " JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
             f" WHERE s.id IN ({','.join(str(pair) for pair in some)}) AND f.property = s.property"
-            f" AND f.value = s.value AND {scope.leaves_condition}{wanted}"
+            f" AND f.content = s.content AND {scope.leaves_condition}{wanted}"
             f" ORDER BY f.property IN ({listed}) DESC, s.id DESC, f.id DESC LIMIT {limit}"
         )
         parameters = {"moment": scope.at_us, "kind": encode_value(kind)}

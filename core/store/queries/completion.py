@@ -58,10 +58,12 @@ def _begin_with(connection: sqlite3.Connection, kind: Kind, prefix: str, limit: 
         head = encode_value("x" * size)[:-size]
         # Kinds may share the name of their key: those of others are many, and are passed over as they are read.
         rows = connection.execute(
-            "SELECT e.entity FROM (SELECT entity FROM facts"
-            " WHERE property = (SELECT id FROM properties WHERE name = :name)"
-            " AND value >= :low AND value < :high AND current = 1 LIMIT :scanned) f JOIN entities e ON e.id = f.entity"
-            " WHERE EXISTS (SELECT 1 FROM facts k WHERE k.entity = f.entity AND k.value = :kind AND k.current = 1"
+            "SELECT e.entity FROM (SELECT s.entity FROM contents v"
+            " CROSS JOIN facts s ON s.property = (SELECT id FROM properties WHERE name = :name) AND s.content = v.id"
+            " WHERE v.value >= :low AND v.value < :high AND s.current = 1 LIMIT :scanned) f"
+            " JOIN entities e ON e.id = f.entity"
+            " WHERE EXISTS (SELECT 1 FROM facts k WHERE k.entity = f.entity AND k.current = 1"
+            " AND k.content = (SELECT id FROM contents WHERE value = :kind)"
             " AND k.property = (SELECT id FROM properties WHERE name = :kind_name)) LIMIT :limit",
             {
                 "name": kind.key,
@@ -82,7 +84,8 @@ def _begin_with(connection: sqlite3.Connection, kind: Kind, prefix: str, limit: 
 def _with_value(connection: sqlite3.Connection, name: str, value: str | Ref) -> list[bytes]:
     rows = connection.execute(
         "SELECT e.entity FROM facts f JOIN entities e ON e.id = f.entity"
-        " WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.value = :value AND f.current = 1"
+        " WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.current = 1"
+        " AND f.content = (SELECT id FROM contents WHERE value = :value)"
         " LIMIT :limit",
         {"name": name, "value": encode_value(value), "limit": MAX_COMPLETIONS},
     )

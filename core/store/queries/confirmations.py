@@ -18,7 +18,7 @@ from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS
 _IS_CONFIRMATION = (
     "EXISTS (SELECT 1 FROM obsoletes o WHERE o.fact = f.id AND o.target NOT IN (SELECT fact FROM withdrawals))"
     " AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN facts t ON t.id = o.target"
-    " WHERE o.fact = f.id AND t.value <> f.value AND t.id NOT IN (SELECT fact FROM withdrawals))"
+    " WHERE o.fact = f.id AND t.content <> f.content AND t.id NOT IN (SELECT fact FROM withdrawals))"
     " AND NOT EXISTS (SELECT 1 FROM awaited w WHERE w.fact = f.id)"
 )
 

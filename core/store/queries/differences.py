@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from core.fleet_secrets import is_secret
-from core.store.connection import load_value, placeholders
+from core.store.connection import VALUE_SQL, load_value, placeholders
 from core.store.entities import read_pick
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Value, encode_value
@@ -61,7 +61,7 @@ def read_differences(
     numbers = {f"e{at}": row for at, row in enumerate(entities)}
     in_one, in_other = _named(one, one.leaves_condition, ":one"), _named(other, other.leaves_condition, ":other")
     rows = connection.execute(
-        f"SELECT f.entity, f.property, f.value, ({in_one}) + 2 * ({in_other}) FROM {_facts_source(one, other)}"
+        f"SELECT f.entity, f.property, {VALUE_SQL}, ({in_one}) + 2 * ({in_other}) FROM {_facts_source(one, other)}"
         f" WHERE f.entity IN ({','.join(f':{name}' for name in numbers)})",
         {**numbers, "one": one.at_us, "other": other.at_us},
     )

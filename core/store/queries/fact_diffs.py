@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from core.changes import fact_id
 from core.slots import Candidate, Conflict, slot_of
-from core.store.connection import chunks, load_value, placeholders
+from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
 from core.store.queries.log import LogEntry
 from core.store.scope import void_condition
 from core.value_codec import MAX_FACTS, Value
@@ -108,7 +108,7 @@ def _diffs_of_part(
     for fact, target in edges:
         seen.setdefault(fact, []).append(target)
     facts = connection.execute(
-        f"""SELECT f.id, e.entity, p.name, f.value, f.id IN (SELECT fact FROM withdrawals), {void_condition("f.id")}
+        f"""SELECT f.id, e.entity, p.name, {VALUE_SQL}, f.id IN (SELECT fact FROM withdrawals), {void_condition("f.id")}
            FROM facts f JOIN entities e ON e.id = f.entity
            JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ? ORDER BY f.id""",
         span,
@@ -147,7 +147,7 @@ def _read_candidates(connection: sqlite3.Connection, facts: Iterable[int]) -> di
     found: dict[int, Candidate] = {}
     for some in chunks(sorted(facts)):
         rows = connection.execute(
-            f"SELECT f.id, c.hash, f.value, f.effective FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+            f"SELECT f.id, c.hash, {VALUE_SQL}, f.effective FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
             f" WHERE f.id IN ({placeholders(some)})",
             some,
         )

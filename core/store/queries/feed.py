@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from core.changes import fact_id
 from core.slots import Candidate, slot_of
-from core.store.connection import load_value
+from core.store.connection import VALUE_SQL, load_value
 from core.store.indexes.standings import NEVER, accepted_then, count_turns, find_step
 from core.store.queries.slot_leaves import read_value_before
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value
@@ -195,7 +195,7 @@ def _change_of_slot(
         return None if encode_value(old) == encode_value(new) else (old, new)
     rows = connection.execute(
         f"""SELECT id, hash, value, effective, ended FROM (
-              SELECT f.id AS id, c.hash AS hash, f.value AS value, f.effective AS effective,
+              SELECT f.id AS id, c.hash AS hash, {VALUE_SQL} AS value, f.effective AS effective,
                 (SELECT min(g.id) FROM obsoletes o JOIN facts g ON g.id = o.fact
                  WHERE o.target = f.id AND {accepted_then("g")}) AS ended
               FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}

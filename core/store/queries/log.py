@@ -155,7 +155,7 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
 _BOOLEAN_CONDITION = (
     f"c.id IN (SELECT p.lead FROM changes p WHERE p.id IN (SELECT f.id / {MAX_FACTS} FROM facts f"
     f" WHERE f.property IN (SELECT id FROM properties WHERE {indexed_property_condition('name')})"
-    " AND f.value = :boolean))"
+    " AND f.content = (SELECT id FROM contents WHERE value = :boolean)))"
 )
 
 
@@ -168,7 +168,7 @@ def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, di
     pairs = texts_query(f"instr(s.text, :{mentioned})", grams_name if grams else None)
     said = (
         f"SELECT f.id / {MAX_FACTS} FROM ({pairs}) s CROSS JOIN facts p ON p.id = s.fact"
-        " CROSS JOIN facts f ON f.property = p.property AND f.value = p.value"
+        " CROSS JOIN facts f ON f.property = p.property AND f.content = p.content"
     )
     named = (
         f"SELECT f.id / {MAX_FACTS} FROM facts f"

@@ -19,7 +19,7 @@ from operator import itemgetter
 from core.changes import FLEET_ENTITY
 from core.fleet_secrets import SECRET_PROPERTIES
 from core.slots import Candidate, slot_of
-from core.store.connection import load_value
+from core.store.connection import VALUE_SQL, load_value
 from core.store.scope import EFFECTIVE
 from core.value_codec import INDEX_BYTES, MAX_FACTS
 from core.withdrawal import FOREVER, Spans, leaf_spans
@@ -43,7 +43,7 @@ f.id, f.effective,
   CASE WHEN EXISTS (SELECT 1 FROM withdrawals w WHERE w.entity = f.entity AND w.property = f.property)
     THEN {_BY_SPANS} ELSE
     (SELECT min(g.effective) FROM obsoletes o JOIN facts g ON g.id = o.fact WHERE o.target = f.id AND g.accepted) END,
-  f.entity, f.property, c.device, f.accepted, f.value
+  f.entity, f.property, c.device, f.accepted, {VALUE_SQL}
 """
 _OF_CHANGE = f"JOIN changes c ON c.id = f.id / {MAX_FACTS}"
 _NAMES = {f"secret{place}": name for place, name in enumerate(SECRET_PROPERTIES)}
@@ -218,7 +218,7 @@ def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple
 def read_leaf_rows(
     connection: sqlite3.Connection, entities: list[int], is_plain: Callable[[int, bytes], bool]
 ) -> Iterator[LeafRow]:
-    """Read what is to be told of these entities' leaves beside their facts, in order.
+    """Read what is to be told of these entities' leaves beside their facts.
 
     Left out is a leaf that has a slot for itself, if `is_plain` of its property and encoded value.
 
@@ -229,18 +229,21 @@ def read_leaf_rows(
     contested = set(connection.execute(f"SELECT entity, property FROM contested WHERE entity IN ({some})"))
     several = f"(f.entity, f.property) IN (SELECT entity, property FROM contested WHERE entity IN ({some}))"
     rows = connection.execute(
-        "SELECT f.entity, f.property, f.id, f.value, f.effective FROM facts f"
-        f" WHERE f.entity IN ({some}) AND f.current = 1 AND (NOT is_plain(f.property, f.value)"
+        f"SELECT f.entity, f.property, f.id, {VALUE_SQL}, f.effective FROM facts f"
+        f" WHERE f.entity IN ({some}) AND f.current = 1 AND (NOT is_plain(f.property, {VALUE_SQL})"
         f"{f' OR {several}' if contested else ''}) AND {_IS_SHOWN} ORDER BY f.entity, f.property",
         _SECRET,
     )
-    for slot, leaves in groupby(rows, key=itemgetter(0, 1)):
-        if slot in contested:
-            yield from _pick(connection, list(leaves))
+    together = []
+    for row in rows:
+        if contested and row[:2] in contested:
+            together.append(row)
         else:
-            yield from ((*leaf[:4], True, False) for leaf in leaves)
+            yield row[0], row[1], row[2], row[3], True, False
+    for _, leaves in groupby(together, key=itemgetter(0, 1)):
+        yield from _pick(connection, list(leaves))
     for row in connection.execute(
-        "SELECT f.entity, f.property, f.id, f.value FROM hearsay h CROSS JOIN facts f ON f.id = h.fact"
+        f"SELECT f.entity, f.property, f.id, {VALUE_SQL} FROM hearsay h CROSS JOIN facts f ON f.id = h.fact"
         f" WHERE f.entity IN ({some}) AND {_IS_SHOWN}",
         _SECRET,
     ):

@@ -14,7 +14,7 @@ from core.fleet_secrets import EPOCH_PROPERTY
 from core.header import HEADER_PREFIX, KEY_BYTES, device_id
 from core.membership import Membership
 from core.store import block_table
-from core.store.connection import load_value
+from core.store.connection import VALUE_SQL, load_value
 from core.store.indexes.member_facts import ROLE_PROPERTY_ROW, read_recovery_key
 from core.store.indexes.short_ids import read_secret
 from core.timestamps import SECOND_US
@@ -27,7 +27,7 @@ NEWCOMER_US = 30 * 24 * 3600 * SECOND_US
 def read_epoch_keys(connection: sqlite3.Connection) -> EpochKeys:
     """The epoch keys that are known here; none before the genesis has come."""
     rows = connection.execute(
-        "SELECT f.value, f.current FROM facts f WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
+        f"SELECT {VALUE_SQL}, f.current FROM facts f WHERE f.entity = (SELECT id FROM entities WHERE entity = ?)"
         " AND f.property = (SELECT id FROM properties WHERE name = ?)",
         (FLEET_ENTITY, EPOCH_PROPERTY),
     ).fetchall()

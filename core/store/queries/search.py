@@ -18,7 +18,7 @@ from itertools import islice
 
 from core.errors import Refused
 from core.schema import Property, Schema
-from core.store.connection import chunks, load_value, placeholders
+from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
 from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit, SearchTerm
 from core.store.scope import Scope
@@ -167,7 +167,7 @@ class _EntityReader:
 
     def entities_with_pairs(self, pairs: list[int], limit: int) -> list[tuple[int, int]]:
         """Entities that say what one of these facts does, each with the property."""
-        same = f"s.id IN ({_id_list(pairs)}) AND f.property = s.property AND f.value = s.value"
+        same = f"s.id IN ({_id_list(pairs)}) AND f.property = s.property AND f.content = s.content"
         cursor = self.select("f.entity, f.property", f"facts s CROSS JOIN {self._scope.facts_source} WHERE {same}")
         return cursor.fetchmany(limit)
 
@@ -176,7 +176,7 @@ class _EntityReader:
         where = f"f.entity IN ({_id_list(entities)}) AND f.property IN ({_id_list(properties)})"
         found: dict[int, PropertyValues] = {}
         for entity, name, data in self.select(
-            "f.entity, f.property, f.value", f"{self._scope.facts_source} WHERE {where}"
+            f"f.entity, f.property, {VALUE_SQL}", f"{self._scope.facts_source} WHERE {where}"
         ):
             if data not in self._values:
                 self._values[data] = load_value(data)
@@ -188,7 +188,8 @@ class _EntityReader:
         found: list[int] = []
         for some in chunks(list(self.entities(entities).values())):
             refs = ",".join(f"x'{encode_value(Ref(entity)).hex()}'" for entity in some)
-            where = f"f.property IN ({_id_list(self._parents)}) AND f.value IN ({refs})"
+            same = f"f.content IN (SELECT id FROM contents WHERE value IN ({refs}))"
+            where = f"f.property IN ({_id_list(self._parents)}) AND {same}"
             rows = self.select("f.entity", f"{self._scope.facts_source} WHERE {where}")
             found += [entity for (entity,) in rows.fetchmany(limit - len(found))]
         return found

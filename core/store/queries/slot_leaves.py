@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from core.changes import fact_id
 from core.slots import Candidate, Slot, leaf_ids, slot_of
-from core.store.connection import chunks, load_value, placeholders
+from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
 from core.store.entities import LEAF_SQL, candidate_from_row
 from core.store.indexes.standings import NEVER, accepted_then
 from core.value_codec import MAX_FACTS, Value
@@ -76,7 +76,7 @@ def read_value_before(connection: sqlite3.Connection, entity: int, name: int, en
     found: list[Candidate] = []
     for some in chunks(rows):
         query = (
-            f"SELECT f.id, c.hash, f.value, f.effective FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+            f"SELECT f.id, c.hash, {VALUE_SQL}, f.effective FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
             f" WHERE f.id IN ({placeholders(some)})"
         )
         for row, change, value, effective in connection.execute(query, some):

@@ -19,6 +19,7 @@ from core.workspace.sealed_copy import open_sealed, read_sealed_fleet
 from tests.cli.conftest import Pair
 from tests.support.cli import Answer, Terminal
 from tests.support.damaged_store import merge_log
+from tests.support.older_store import make_version_14
 from tests.support.power_loss import RecordedDisk, record
 from tests.support.system_calls import Call, Fault, faulted, recorded
 
@@ -49,8 +50,14 @@ def _peer_changes(folder: Path) -> None:
 
 def _damaged(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "K1" / "store.db", isolation_level=None)) as connection:
-        assert connection.execute("UPDATE facts SET value = x'ff'").rowcount
+        assert connection.execute("UPDATE contents SET value = CAST(x'ff' || value AS BLOB)").rowcount
     merge_log(folder / "K1" / "store.db")
+
+
+def _older(folder: Path) -> None:
+    """Let the store be one of an earlier version of the program."""
+    with closing(sqlite3.connect(folder / "K1" / "store.db")) as connection:
+        make_version_14(connection)
 
 
 def _kept_copies(folder: Path) -> None:
@@ -69,6 +76,7 @@ JOBS = [
     Job("export", ("export", "{}/out.fieldline"), _kept_copies),
     Job("table", ("export", "--kind", "place", "{}/places.csv")),
     Job("repair", ("verify", "--repair"), _damaged),
+    Job("update", ("status",), _older),
 ]
 
 

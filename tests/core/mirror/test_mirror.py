@@ -51,8 +51,17 @@ def entity_ids(dsn: str) -> list[bytes]:
     return [entity for (entity,) in query(dsn, "SELECT entity FROM fieldline.entities WHERE kind IS NOT NULL")]
 
 
-def assert_says_what_show_says(terminal: Terminal, dsn: str, times: list[int]) -> None:
+def assert_equals_show(terminal: Terminal, dsn: str, times: list[int]) -> None:
     asyncio.run(_compare_with_show(terminal, dsn, times))
+
+
+def assert_is_as_if_written_at_once(terminal: Terminal, dsn: str) -> None:
+    """What was written bit by bit is what a mirror has that writes all anew."""
+    tables = ("changes", "facts", "gaps", "obsoletes", "leaf_details", "entities")
+    before = {table: query(dsn, f"SELECT * FROM fieldline.{table} ORDER BY 1, 2") for table in tables}
+    query(dsn, "UPDATE fieldline.watermark SET source_order = '' RETURNING 1")
+    terminal.ask("mirror", dsn, "--once")
+    assert before == {table: query(dsn, f"SELECT * FROM fieldline.{table} ORDER BY 1, 2") for table in tables}
 
 
 async def _compare_with_show(terminal: Terminal, dsn: str, times: list[int]) -> None:
@@ -113,7 +122,7 @@ def test_the_demonstration_is_in_sql_what_show_says(demo: Terminal, dsn: str) ->
     ]
     assert query(dsn, "SELECT count(*) FROM fieldline.current WHERE provisional") == [(status["conflicts"],)]
     assert len(query(dsn, "SELECT 1 FROM fieldline.inbox")) == len(demo.ask("inbox")) > 0
-    assert_says_what_show_says(demo, dsn, random_times(dsn, 5))
+    assert_equals_show(demo, dsn, random_times(dsn, 5))
     assert demo.ask("mirror", dsn, "--check")["differences"] == []
 
 
@@ -129,7 +138,7 @@ def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str, momen
         device.ask("import", str(part))
         # The second time what is new is written beside what is there.
         device.ask("mirror", dsn, "--once")
-    assert_says_what_show_says(device, dsn, random_times(dsn, moments))
+    assert_equals_show(device, dsn, random_times(dsn, moments))
     assert device.ask("mirror", dsn, "--check")["differences"] == []
 
 
@@ -144,7 +153,7 @@ def test_what_is_new_is_written_beside_what_is_there(demo: Terminal, dsn: str) -
     assert demo.ask("mirror", dsn, "--once") | {"seconds": 0} == {
         "changes": 0, "facts": 0, "root": demo.root(), "seconds": 0,
     }  # fmt: skip
-    assert_says_what_show_says(demo, dsn, [NOW_US])
+    assert_equals_show(demo, dsn, [NOW_US])
 
 
 def test_what_is_undone_and_redone_is_in_sql_what_show_says(demo: Terminal, dsn: str) -> None:
@@ -157,7 +166,7 @@ def test_what_is_undone_and_redone_is_in_sql_what_show_says(demo: Terminal, dsn:
         change = demo.ask("undo", change)["change"]
         if number != 1:
             demo.ask("mirror", dsn, "--once")
-            assert_says_what_show_says(demo, dsn, random_times(dsn, 2))
+            assert_equals_show(demo, dsn, random_times(dsn, 2))
     assert demo.ask("mirror", dsn, "--check")["differences"] == []
     query(dsn, "DROP SCHEMA fieldline CASCADE; SELECT 1")
     demo.ask("mirror", dsn, "--once")
@@ -172,6 +181,7 @@ def test_what_is_called_otherwise_is_so_wherever_it_is_named(demo: Terminal, dsn
     assert [row for row in rows if row[0].startswith("241/") or row[1] == "241"] == []
     assert [row for row in rows if row[0].startswith("999/") and row[1] == "999"] != []
     assert demo.ask("mirror", dsn, "--check")["differences"] == []
+    assert_is_as_if_written_at_once(demo, dsn)
 
 
 def test_what_a_revoked_device_wrote_is_taken_out(demo: Terminal, dsn: str) -> None:
@@ -185,6 +195,7 @@ def test_what_a_revoked_device_wrote_is_taken_out(demo: Terminal, dsn: str) -> N
     after = query(dsn, "SELECT count(*) FROM fieldline.current WHERE device = decode(%s, 'hex')", other)
     assert before > after == [(0,)]
     assert demo.ask("mirror", dsn, "--check")["differences"] == []
+    assert_is_as_if_written_at_once(demo, dsn)
 
 
 async def _withdraw(terminal: Terminal, fact: bytes) -> bytes:
@@ -210,18 +221,9 @@ def test_what_is_withdrawn_counts_again_in_sql_too(demo: Terminal, dsn: str) -> 
         assert demo.ask("mirror", dsn, "--check")["differences"] == []
     changed = query(dsn, "SELECT effective_at FROM fieldline.history WHERE key = '241' AND property = 'name'")
     times = [round((at - EPOCH).total_seconds() * 1_000_000) + step for (at,) in changed for step in (-1, 0)]
-    assert_says_what_show_says(demo, dsn, times)
+    assert_equals_show(demo, dsn, times)
     assert query(dsn, "SELECT 1 FROM fieldline.gaps") != []
-    before = (
-        query(dsn, "SELECT * FROM fieldline.facts ORDER BY 1"),
-        query(dsn, "TABLE fieldline.gaps ORDER BY 1, 2"),
-    )
-    query(dsn, "UPDATE fieldline.watermark SET source_order = '' RETURNING 1")
-    demo.ask("mirror", dsn, "--once")
-    assert before == (
-        query(dsn, "SELECT * FROM fieldline.facts ORDER BY 1"),
-        query(dsn, "TABLE fieldline.gaps ORDER BY 1, 2"),
-    )
+    assert_is_as_if_written_at_once(demo, dsn)
 
 
 def test_a_store_that_went_back_is_noticed(demo: Terminal, dsn: str, tmp_path: Path) -> None:

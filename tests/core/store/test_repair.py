@@ -43,7 +43,7 @@ class Usage(NamedTuple):
 
 
 DERIVED_NOTES = ("active", "cells", "cells_row", "clues", "matters", "membership", "verified")
-FACTS = "SELECT id, value, effective, current FROM facts ORDER BY 1"
+FACTS = "SELECT f.id, value, effective, current FROM facts f JOIN contents v ON v.id = f.content ORDER BY 1"
 BYTES_TABLES = ("blocks", "packs")
 
 
@@ -135,7 +135,7 @@ async def test_a_zeroed_page_of_any_table_or_index_comes_back(damaged: Path, who
 
 
 async def test_damage_to_pages_that_sqlite_cannot_read_is_found(damaged: Path, whole: Path) -> None:
-    for name in ("facts", "facts_value", "branches", "said", "obsoletes_fact", "changes_ordered"):
+    for name in ("facts", "facts_content", "contents", "branches", "said", "obsoletes_fact", "changes_ordered"):
         shutil.copy(whole, damaged)
         zero_page(damaged, pages_of(damaged, name)[-1])
         store = await opened(damaged)
@@ -148,8 +148,10 @@ async def test_damage_to_pages_that_sqlite_cannot_read_is_found(damaged: Path, w
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE facts SET value = x'ff' WHERE id = (SELECT max(id) FROM facts)",
-        "UPDATE facts SET value = x'ff'",
+        "UPDATE contents SET value = x'ff' WHERE id = (SELECT max(id) FROM contents)",
+        "UPDATE contents SET value = CAST(x'ff' || value AS BLOB)",
+        "UPDATE facts SET content = (SELECT max(id) FROM contents)",
+        "DELETE FROM contents WHERE id > 5",
         "UPDATE persons SET name = 'somebody'",
         "UPDATE changes SET hash = randomblob(32) WHERE id = 1",
         "UPDATE meta SET value = x'ff' WHERE key = 'fleet'",

@@ -440,7 +440,7 @@ async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     [
         "UPDATE facts SET current = 1 - current WHERE id = (SELECT min(id) FROM facts)",
         "DELETE FROM obsoletes",
-        "UPDATE facts SET value = x'6161' WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE contents SET value = x'6161' WHERE id = (SELECT max(id) FROM contents)",
         "UPDATE branches SET count = count + 1",
         "INSERT INTO said (fact, text) VALUES (1, 'nobody ever said that')",
         "DELETE FROM said_new WHERE fact = (SELECT max(fact) FROM said_new)",

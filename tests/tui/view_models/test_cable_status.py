@@ -63,7 +63,7 @@ def reader(made: Path, home: Path, tmp_path: Path) -> Path:
     return other
 
 
-async def every_key_that_writes_says(screen: Screen, reason: str) -> None:
+async def expect_refusals(screen: Screen, reason: str) -> None:
     """Each place, and a form, refuses what writes with this sentence, by its key, too."""
     for place in PLACES:
         await screen.press(place)
@@ -98,7 +98,7 @@ async def test_a_device_that_waits_says_everywhere_what_to_do(
 
 async def test_a_device_that_waits_writes_nothing(waiting: Path) -> None:
     async with opened(waiting) as screen:
-        await every_key_that_writes_says(screen, "This device is not admitted yet: an admin needs the id that 6 shows.")
+        await expect_refusals(screen, "This device is not admitted yet: an admin needs the id that 6 shows.")
 
 
 async def test_a_device_that_is_admitted_goes_on_by_itself(home: Path, waiting: Path) -> None:
@@ -130,7 +130,7 @@ async def test_a_device_without_its_key_learns_it_and_shows_what_it_holds(home: 
 async def test_a_reader_learns_it_at_every_key_that_writes(reader: Path) -> None:
     async with opened(reader) as screen:
         assert "reader" in screen.text().splitlines()[0]
-        await every_key_that_writes_says(screen, "This device is a reader: an admin can give it another role.")
+        await expect_refusals(screen, "This device is a reader: an admin can give it another role.")
         await screen.press("2", "g", "l", "j", "enter", "e")
         assert "This device is a reader" in screen.text()
         await screen.press("question_mark")
