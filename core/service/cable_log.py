@@ -60,12 +60,12 @@ async def read_cable_sessions(store: Store) -> list[CableSession]:
 
 
 async def add_cable_session(store: Store, session: CableSession) -> None:
-    """Keep a session, and drop the oldest beyond the bounds."""
+    """Keep a session, and drop the oldest beyond the bounds.
 
-    def with_session(data: bytes | None) -> bytes:
-        return b"".join(map(_encode, _bounded([session, *_decode(data)])))
-
-    await store.update_meta(CABLE_SESSIONS_META_KEY, with_session)
+    Of two that other processes end at the same instant one may be lost.
+    """
+    sessions = _bounded([session, *await read_cable_sessions(store)])
+    await store.write_meta(CABLE_SESSIONS_META_KEY, b"".join(map(_encode, sessions)))
 
 
 async def note_cable_session(workspace: DeviceContext, link: SerialLink, is_complete: bool) -> None:

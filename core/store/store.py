@@ -304,10 +304,6 @@ class Store(BlockStore):
         """Keep a note for this device."""
         await self._database.write(write_meta, key, value)
 
-    async def update_meta(self, key: str, change: Callable[[bytes | None], bytes]) -> None:
-        """Keep another note in place of one, whoever else writes meanwhile."""
-        await self._database.write(lambda connection: write_meta(connection, key, change(read_meta(connection, key))))
-
     async def verify(
         self,
         schema: Schema | None = None,
