@@ -27,7 +27,7 @@ def quality_lines(sessions: Sequence[CableSession], dates: DateFormatter, width:
     """
     if not sessions or height < 5:
         return []
-    context = ngettext("last session", "last {count} sessions", len(sessions))
+    context = ngettext("{count} session", "{count} sessions", len(sessions))
     lines: list[Line] = [rule_line(width + 1, [(_("Cable"), "strong"), (f"  {context}", "dim")])[1:]]
     older = list(reversed(sessions))
     latest, sent = sessions[0], sum(each.sent for each in sessions)
@@ -56,7 +56,7 @@ def quality_text(sessions: Sequence[CableSession]) -> str:
     if not sessions:
         return ""
     corrected = sum(each.corrected for each in sessions)
-    text = ngettext("Cable, last session", "Cable, last {count} sessions", len(sessions))
+    text = ngettext("Cable, {count} session", "Cable, {count} sessions", len(sessions))
     more = ngettext("{count} bit corrected", "{count} bits corrected", corrected)
     return f"{text}: {_bit_rate(sessions[0].bits_per_second)} · {more}"
 

@@ -155,10 +155,10 @@ def test_how_good_a_cable_was_is_drawn_and_said() -> None:
         CableSession(b"p" * 16, 2_000_000, 115_200, 46_000, 100, is_complete=False),
     ]
     lines = ["".join(text for text, _role in line) for line in quality_lines(sessions, DATES, 70, 10)]
-    assert lines[0].startswith("Cable  last 2 sessions ─")
+    assert lines[0].startswith("Cable  2 sessions ─")
     assert lines[1].split() == ["rate", "92,000", "bit/s", "▅▇"]
     assert lines[2].split() == ["bits", "corrected", "2", "─▇"]
     assert lines[3].split() == ["sent", "again", "3", "of", "500", "─▇"]
     assert lines[4].split()[:3] == ["the", "last", "complete"]
-    assert quality_text(sessions) == "Cable, last 2 sessions: 92,000 bit/s · 2 bits corrected"
+    assert quality_text(sessions) == "Cable, 2 sessions: 92,000 bit/s · 2 bits corrected"
     assert quality_lines([], DATES, 70, 10) == [] and quality_text([]) == ""
