@@ -13,7 +13,8 @@ from tui.view_models.sparkline import sparkline
 if TYPE_CHECKING:
     from core.service.cable_log import CableSession
 
-_LABEL_COLUMNS, _NUMBER_COLUMNS = 16, 16
+_LABEL_COLUMNS, _NUMBER_COLUMNS = 15, 14
+_MIN_DATE_COLUMNS = 11
 
 
 def quality_lines(sessions: Sequence[CableSession], dates: DateFormatter, width: int, height: int) -> list[Line]:
@@ -38,17 +39,18 @@ def quality_lines(sessions: Sequence[CableSession], dates: DateFormatter, width:
         (_("bits corrected"), format_number(corrected), [each.corrected for each in older], bool(corrected)),
         (_("sent again"), again, [each.resent for each in older], bool(resent)),
     )
+    room = max(1, width - _LABEL_COLUMNS - _NUMBER_COLUMNS - 3)
     for label, number, counts, is_worse in rows:
         cells = [
             Column(label, _LABEL_COLUMNS, "dim"),
             Column(number, _NUMBER_COLUMNS, "value"),
-            Column(sparkline(counts), None, "attention" if is_worse else "tint"),
+            Column(sparkline(counts[-room:]), None, "attention" if is_worse else "tint"),
         ]
         lines.append([(" ", "plain"), *layout_columns(width - 1, cells)])
     ended, role = (_("complete"), "value") if latest.is_complete else (_("broken off"), "attention")
     cells = [Column(_("the last"), _LABEL_COLUMNS, "dim"), Column(ended, _NUMBER_COLUMNS, role)]
-    lines.append([(" ", "plain"), *layout_columns(width - 1, [*cells, Column(dates.short(latest.at_us), None, "dim")])])
-    return lines
+    cells.append(Column(dates.short(latest.at_us) if room >= _MIN_DATE_COLUMNS else "", None, "dim"))
+    return [*lines, [(" ", "plain"), *layout_columns(width - 1, cells)]]
 
 
 def quality_text(sessions: Sequence[CableSession]) -> str:
