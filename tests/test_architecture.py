@@ -141,9 +141,13 @@ def test_modules_are_named_by_nouns(folder: str) -> None:
     assert {path: found for path, found in gerunds.items() if set(found) - GERUNDS} == {}
 
 
-@pytest.mark.parametrize("folder", PACKAGES)
+@pytest.mark.parametrize("folder", (*PACKAGES, "tests"))
 def test_names_hold_no_word_of_a_private_dialect(folder: str) -> None:
-    names = {str(path.relative_to(ROOT)): definitions(path) for path in modules(folder)}
+    # The name of a test is a sentence.
+    names = {
+        str(path.relative_to(ROOT)): [name for name in definitions(path) if not name.startswith("test_")]
+        for path in modules(folder)
+    }
     assert sum(map(len, names.values())) > 100
     found = {path: [name for name in found if PRIVATE_WORDS.intersection(words(name))] for path, found in names.items()}
     assert {path: names for path, names in found.items() if names} == {}

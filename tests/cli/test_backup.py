@@ -155,9 +155,9 @@ def test_a_copy_is_put_in_the_place_of_the_store_and_the_old_one_is_kept(device:
     kept = Path(done["kept"])
     assert device.ask("restore-store", str(kept))["changes"] == before["changes"] + 1
     assert device.root() == after
-    told_of = device.call("restore-store", str(copy)).err
-    assert "Sync before anybody writes" in told_of
-    assert "kept at" in told_of
+    message = device.call("restore-store", str(copy)).err
+    assert "Sync before anybody writes" in message
+    assert "kept at" in message
     assert len(list(device.home.glob("store-*.db"))) == 3
 
 

@@ -155,11 +155,11 @@ def test_every_verb_is_reported() -> None:
 
 @pytest.mark.parametrize("scope", ["here", "fleet", "form", "typing", "inbox", "history", "sync", "members", "dialog"])
 def test_every_key_is_reported(scope: str) -> None:
-    def told(command: commands.Command) -> bool:
+    def is_documented(command: commands.Command) -> bool:
         keys = " ".join(f"`{commands.format_key(key)}`" for key in command.keys) or "`:`"
         return f"{keys} | {command.help} |" in FLAT or f'{keys} is "{command.help.rstrip(".")}"' in FLAT
 
-    assert [command.help for command in commands.commands_of(scope) if not told(command)] == []
+    assert [command.help for command in commands.commands_of(scope) if not is_documented(command)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -181,10 +181,10 @@ def test_two_pythons_meet_over_a_network(pair: Pair, first: str, second: str) ->
     two.ask("set", PLACE, "card_terminal=11111111")
     with running(second, two, "serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery") as serving:
         assert serving.stderr is not None
-        said_where = serving.stderr.readline().strip()
-        assert said_where.startswith("listening on "), said_where + serving.stderr.read()
+        listening = serving.stderr.readline().strip()
+        assert listening.startswith("listening on "), listening + serving.stderr.read()
         with (
-            Tap(int(said_where.rpartition(":")[2])) as tap,
+            Tap(int(listening.rpartition(":")[2])) as tap,
             running(first, one, "sync", f"tcp://127.0.0.1:{tap.port}", "--json") as calling,
         ):
             met = ended(calling)

@@ -90,7 +90,7 @@ def test_a_cut_in_the_middle_of_a_sync_over_a_bad_network(pair: tuple[Terminal, 
     assert two.ask("verify")["problems"] == []
     met = [event for event in [*first.events, *second.events] if event["event"] == "met"]
     assert len(met) >= 2
-    tell(first.events, second.events)
+    print_reports(first.events, second.events)
 
 
 def test_a_network_that_comes_later_and_goes_and_comes_again(pair: tuple[Terminal, Terminal]) -> None:
@@ -116,10 +116,10 @@ def test_a_network_that_comes_later_and_goes_and_comes_again(pair: tuple[Termina
             until(lambda: one.root() == two.root(), SECONDS)
             first.stop()
             second.stop()
-    tell(first.events, second.events)
+    print_reports(first.events, second.events)
 
 
-def tell(*reported: list[dict[str, Any]]) -> None:
+def print_reports(*reported: list[dict[str, Any]]) -> None:
     """For who runs this with -s."""
     for events in reported:
         for event in events:

@@ -21,7 +21,7 @@ def put_back(device: Terminal, copy: Path) -> None:
     shutil.copy(copy, device.home / "store.db")
 
 
-def is_told(device: Terminal) -> bool:
+def is_reported(device: Terminal) -> bool:
     answer = device.call("status")
     assert answer.code == 0
     found = {each["check"]: each["state"] for each in device.call("doctor", "--json").json}
@@ -35,7 +35,7 @@ def restored(pair: Pair, meet: Callable[..., None], tmp_path: Path) -> Pair:
     one, two = pair
     one.ask("set", PLACE, "printer=before")
     one.ask("backup", str(tmp_path / "copy.db"), "--plain")
-    assert not is_told(one)
+    assert not is_reported(one)
     one.ask("set", PLACE, "printer=after")
     meet(one, two)
     put_back(one, tmp_path / "copy.db")
@@ -44,9 +44,9 @@ def restored(pair: Pair, meet: Callable[..., None], tmp_path: Path) -> Pair:
 
 def test_it_is_reported_until_its_changes_have_come_back(restored: Pair, meet: Callable[..., None]) -> None:
     one, two = restored
-    assert is_told(one)
+    assert is_reported(one)
     meet(two, one)
-    assert not is_told(one)
+    assert not is_reported(one)
     one.ask("set", PLACE, "printer=again")
     meet(one, two)
     assert "chains" not in one.ask("verify"), "its chain does not fork"
@@ -55,7 +55,7 @@ def test_it_is_reported_until_its_changes_have_come_back(restored: Pair, meet: C
 def test_who_saves_nevertheless_forks_the_chain_and_learns_that(restored: Pair, meet: Callable[..., None]) -> None:
     one, two = restored
     assert one.ask("set", PLACE, "printer=again")["facts"] == 1
-    assert not is_told(one)
+    assert not is_reported(one)
     meet(one, two)
     assert [each["fault"] for each in two.ask("verify")["chains"]] == ["fork"]
     assert "has 2 ends" in two.call("inbox").err
@@ -66,6 +66,6 @@ def test_a_damaged_note_says_nothing(device: Terminal, content: bytes) -> None:
     device.ask("set", PLACE, "printer=x")
     assert stat.S_IMODE((device.home / "last-change").stat().st_mode) == 0o600
     (device.home / "last-change").write_bytes(content)
-    assert not is_told(device)
+    assert not is_reported(device)
     device.ask("set", PLACE, "printer=y")
-    assert not is_told(device)
+    assert not is_reported(device)

@@ -38,7 +38,7 @@ class Everything:
 
 
 PEN = ChainPen()
-SAID = [
+CHANGES = [
     Change(AUTHOR, 1, None, (Fact(b"E" * 16, "kind", "host"),)),
     Change(AUTHOR, 2, "a note", tuple(Fact(bytes([n % 3]) * 16, f"p{n}", n) for n in range(7)), b"batch678"),
     Change(
@@ -55,7 +55,7 @@ SAID = [
         {64: b"later", 70000: b""},
     ),
 ]
-BLOCKS = [PEN.write(change) for change in SAID]
+BLOCKS = [PEN.write(change) for change in CHANGES]
 BLOCKS.append(format2.redact(BLOCKS[1], {0, 3, 7}))
 IDS = [block.id for block in BLOCKS[:3]] * 9
 PROOFS = [prove(levels_of(IDS), len(IDS), [p]) for p in (0, 5, 26)]

@@ -23,8 +23,8 @@ LAST = 40
 
 
 @dataclass(frozen=True)
-class Said:
-    """A fact of a slot: name, what it names, whether it withdraws, and its start."""
+class Node:
+    """A fact in the graph of a slot: what it names, if it withdraws, its start."""
 
     name: bytes
     names: tuple[bytes, ...] = ()
@@ -32,13 +32,13 @@ class Said:
     since: int = 0
 
 
-def leaves(*facts: Said) -> set[bytes]:
+def leaves(*facts: Node) -> set[bytes]:
     """The leaves of a slot with these facts, as the program finds them."""
     found = leaf_ids(((fact.name, 0, fact.names) for fact in facts), {f.name for f in facts if f.withdraws})
     return found.get(0, set())
 
 
-def defined(facts: frozenset[Said]) -> tuple[set[bytes], set[bytes]]:
+def defined(facts: frozenset[Node]) -> tuple[set[bytes], set[bytes]]:
     """The leaves and what is void, word by word as the wire format defines them."""
 
     @cache
@@ -57,24 +57,24 @@ def defined(facts: frozenset[Said]) -> tuple[set[bytes], set[bytes]]:
 
 
 @st.composite
-def slots(draw: st.DrawFn) -> list[Said]:
+def slots(draw: st.DrawFn) -> list[Node]:
     """Facts of one slot, each naming some of those before it, or one that is not here.
 
     Times as the store has them.
     """
-    facts: list[Said] = []
+    facts: list[Node] = []
     for number in range(draw(st.integers(1, 9))):
         known = [fact.name for fact in facts]
         names = draw(st.lists(st.sampled_from([*known[-3:], *known, b"?"]), unique=True, max_size=3))
         since = max([draw(st.integers(0, LAST)), *(fact.since for fact in facts if fact.name in names)])
         withdraws = bool(names) and draw(st.booleans())
-        facts.append(Said(bytes([65 + number]), tuple(names), withdraws, since))
+        facts.append(Node(bytes([65 + number]), tuple(names), withdraws, since))
     return facts
 
 
 @given(slots(), st.randoms(use_true_random=False))
 def test_the_leaves_are_those_of_the_definition_in_any_order_and_however_often(
-    facts: list[Said], order: object
+    facts: list[Node], order: object
 ) -> None:
     expected, _ = defined(frozenset(facts))
     assert leaves(*facts) == expected
@@ -84,7 +84,7 @@ def test_the_leaves_are_those_of_the_definition_in_any_order_and_however_often(
 
 
 @given(slots())
-def test_what_is_void_when_is_what_the_definition_says_of_the_facts_until_then(facts: list[Said]) -> None:
+def test_what_is_void_when_is_what_the_definition_says_of_the_facts_until_then(facts: list[Node]) -> None:
     found = void_spans({fact.name: Stated(fact.since, fact.names, fact.withdraws) for fact in facts})
     for moment in range(LAST + 1):
         _, void = defined(frozenset(fact for fact in facts if fact.since <= moment))
@@ -97,59 +97,74 @@ def _holds(spans: Spans, moment: int) -> bool:
 
 
 @given(slots())
-def test_without_withdrawals_nothing_is_other_than_before(facts: list[Said]) -> None:
-    stated = [Said(fact.name, fact.names, False, fact.since) for fact in facts]
+def test_without_withdrawals_nothing_is_other_than_before(facts: list[Node]) -> None:
+    stated = [Node(fact.name, fact.names, False, fact.since) for fact in facts]
     gone = {name for fact in stated for name in fact.names}
     assert leaves(*stated) == {fact.name for fact in stated} - gone
 
 
 @given(slots(), st.data())
-def test_to_withdraw_the_newest_gives_the_leaves_from_before_it(facts: list[Said], data: st.DataObject) -> None:
+def test_to_withdraw_the_newest_gives_the_leaves_from_before_it(facts: list[Node], data: st.DataObject) -> None:
     """And to withdraw that gives those with it again, as often as one likes."""
     seen = leaves(*facts)
     names = tuple(sorted(seen)) if data.draw(st.booleans()) else tuple(sorted(seen))[:1]
-    world = [*facts, Said(b"new", names)]
+    world = [*facts, Node(b"new", names)]
     turns = [seen, leaves(*world)]
     for number in range(4):
         last = b"new" if number == 0 else b"w%d" % (number - 1)
-        world.append(Said(b"w%d" % number, (last,), withdraws=True))
+        world.append(Node(b"w%d" % number, (last,), withdraws=True))
         assert leaves(*world) == turns[number % 2]
 
 
 def test_a_conflict_is_open_again_with_its_candidates() -> None:
-    facts = [Said(b"u"), Said(b"a", (b"u",)), Said(b"b", (b"u",)), Said(b"t", (b"a", b"b"))]
+    facts = [Node(b"u"), Node(b"a", (b"u",)), Node(b"b", (b"u",)), Node(b"t", (b"a", b"b"))]
     assert leaves(*facts) == {b"t"}
-    assert leaves(*facts, Said(b"w", (b"t",), withdraws=True)) == {b"a", b"b"}
+    assert leaves(*facts, Node(b"w", (b"t",), withdraws=True)) == {b"a", b"b"}
 
 
 def test_who_writes_over_what_is_withdrawn_meanwhile_stands() -> None:
-    facts = [Said(b"u"), Said(b"t", (b"u",)), Said(b"w", (b"t",), withdraws=True), Said(b"g", (b"t",))]
+    facts = [
+        Node(b"u"),
+        Node(b"t", (b"u",)),
+        Node(b"w", (b"t",), withdraws=True),
+        Node(b"g", (b"t",)),
+    ]
     assert leaves(*facts) == {b"g"}, "its author knew t, and t knew u"
-    assert leaves(*facts, Said(b"x", (b"g",), withdraws=True)) == {b"u"}, "with g gone t is withdrawn as it was meant"
+    assert leaves(*facts, Node(b"x", (b"g",), withdraws=True)) == {b"u"}, "with g gone t is withdrawn as it was meant"
 
 
 def test_a_redo_after_an_edit_that_knew_of_the_undo_changes_nothing() -> None:
-    facts = [Said(b"u"), Said(b"t", (b"u",)), Said(b"w", (b"t",), withdraws=True), Said(b"g", (b"u", b"w"))]
+    facts = [
+        Node(b"u"),
+        Node(b"t", (b"u",)),
+        Node(b"w", (b"t",), withdraws=True),
+        Node(b"g", (b"u", b"w")),
+    ]
     assert leaves(*facts) == {b"g"}
-    assert leaves(*facts, Said(b"r", (b"w",), withdraws=True)) == {b"g"}
+    assert leaves(*facts, Node(b"r", (b"w",), withdraws=True)) == {b"g"}
 
 
 def test_two_withdrawals_are_one_and_both_have_to_go_for_it_to_be_back() -> None:
-    facts = [Said(b"u"), Said(b"t", (b"u",)), *(Said(w, (b"t",), withdraws=True) for w in (b"v", b"w"))]
+    facts = [Node(b"u"), Node(b"t", (b"u",)), *(Node(w, (b"t",), withdraws=True) for w in (b"v", b"w"))]
     assert leaves(*facts) == {b"u"}
-    assert leaves(*facts, Said(b"r", (b"v",), withdraws=True)) == {b"u"}
-    assert leaves(*facts, Said(b"r", (b"v", b"w"), withdraws=True)) == {b"t"}
+    assert leaves(*facts, Node(b"r", (b"v",), withdraws=True)) == {b"u"}
+    assert leaves(*facts, Node(b"r", (b"v", b"w"), withdraws=True)) == {b"t"}
 
 
 def test_one_withdrawal_takes_back_a_chain() -> None:
-    facts = [Said(b"u"), Said(b"a", (b"u",)), Said(b"b", (b"a",)), Said(b"w", (b"a", b"b"), withdraws=True)]
+    facts = [
+        Node(b"u"),
+        Node(b"a", (b"u",)),
+        Node(b"b", (b"a",)),
+        Node(b"w", (b"a", b"b"), withdraws=True),
+    ]
     assert leaves(*facts) == {b"u"}
     assert leaves(*facts[1:]) == set()
 
 
 def test_what_is_withdrawn_before_it_arrives_never_counts() -> None:
-    assert leaves(Said(b"w", (b"t",), withdraws=True)) == set()
-    assert leaves(Said(b"w", (b"t",), withdraws=True), Said(b"t")) == set()
+    assert leaves(Node(b"w", (b"t",), withdraws=True)) == set()
+    assert leaves(Node(b"w", (b"t",), withdraws=True), Node(b"t")) == set()
 
 
 def test_a_span_ends_with_the_redo_and_the_past_before_the_withdrawal_is_as_it_was() -> None:

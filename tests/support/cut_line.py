@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,15 +23,21 @@ class CutLine:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / server.name))
         self._listener.listen()
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Take no more connections, and wait for those that were cut."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, target: Callable[..., None], *ends: socket.socket) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=target, args=ends, daemon=True))
+        self._threads[-1].start()
 
     def _accept(self) -> None:
         while True:
@@ -43,9 +50,16 @@ class CutLine:
                 server.connect(str(self._server))
             except OSError:
                 client.close()
+                server.close()
                 continue
-            for ends in ((client, server, True), (server, client, False)):
-                threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+            self._start(self._pass_both, client, server)
+
+    def _pass_both(self, client: socket.socket, server: socket.socket) -> None:
+        with client, server:
+            back = threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True)
+            back.start()
+            self._pass_on(client, server, True)
+            back.join()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket, is_counted: bool) -> None:
         with suppress(OSError):

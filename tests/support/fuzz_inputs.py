@@ -200,7 +200,7 @@ def damaged(data: bytes, chance: Random) -> bytes:
 
 
 @cache
-def everything_said() -> list[bytes]:
+def all_frames() -> list[bytes]:
     """Each different frame of all meetings, and some that no good meeting has."""
     frames = {frame for scene in scenes() for frame in scene.frames}
     more = [encode_message(Abort(reason)) for reason in (1, 10, 12, 13, 14, 99)]
@@ -219,7 +219,7 @@ def disturbed(frames: Sequence[bytes], chance: Random) -> list[bytes]:
         at = chance.randrange(len(out)) if out else 0
         what = chance.randrange(8)
         if not out or what == 0:
-            out.insert(at, chance.choice(everything_said()))
+            out.insert(at, chance.choice(all_frames()))
         elif what <= 2:
             inside = damaged(body(out[at]), chance) or b"\0"
             out[at] = encode_varint(len(inside)) + inside
@@ -234,7 +234,7 @@ def disturbed(frames: Sequence[bytes], chance: Random) -> list[bytes]:
             other = chance.randrange(len(out))
             out[at], out[other] = out[other], out[at]
         else:
-            out[at] = chance.choice(everything_said())
+            out[at] = chance.choice(all_frames())
     return out
 
 

@@ -57,10 +57,7 @@ class Map(BaseScreen):
         wanted = self.map.site.entity if self.map.site else state.here
         index = next((number for number, site in enumerate(sites) if site.entity == wanted), 0)
         self.map.sites, self.map.index = sites, index
-        if sites and not self._is_fitted:
-            self._is_fitted = True
-            self.map.viewport = fit(core_of(sites), *self._map_size)
-            self._select(index)
+        self._redraw_map()
 
     def on_inbox_changed(self) -> None:
         self.refresh_data()
@@ -70,7 +67,20 @@ class Map(BaseScreen):
         size = self.query_one("#map", Lines).size
         return max(1, size.width), max(1, size.height)
 
+    def _fit_once(self) -> None:
+        """Show all, the first time.
+
+        Only who draws knows the size of the map, and sites may come before it.
+        """
+        site = self.map.site
+        if site is None or self._is_fitted or not self.query_one("#map", Lines).size:
+            return
+        self._is_fitted = True
+        viewport = fit(core_of(self.map.sites), *self._map_size)
+        self.map.viewport = viewport if viewport.shows(site, *self._map_size) else viewport.centred(site)
+
     def _draw_map(self, width: int, height: int) -> list[Line]:
+        self._fit_once()
         if self.map.sites:
             return map_lines(self.map, width, height)
         text = self._empty_text() if self._read_for is not None else ""
@@ -88,6 +98,7 @@ class Map(BaseScreen):
         return rule_line(width, [(site.title, "strong")])
 
     def _draw_details(self, width: int, height: int) -> list[Line]:
+        self._fit_once()
         lines = site_lines(self.map, self._map_size, width - 2, height)
         return [[(" ", "plain"), *line] for line in lines]
 

@@ -42,7 +42,7 @@ CREATE TABLE readings (number INTEGER NOT NULL) STRICT;
 INSERT INTO readings VALUES (0);
 CREATE TABLE unread (entity INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE clues (
-  entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL, reading INTEGER NOT NULL
+  entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL, reading INTEGER NOT NULL, sort TEXT
 ) STRICT;
 CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
 CREATE INDEX claims_entity ON claims (entity);
@@ -59,7 +59,17 @@ _TITLES_SQL = """
 CREATE TABLE titles (
   kind TEXT, sort TEXT, entity BLOB, PRIMARY KEY (kind, sort, entity)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX titles_entity ON titles (entity);
+"""
+"""The row of an entity is found by the kind and the order in its clues."""
+
+_SHORTER_KEYS_SQL = """
+UPDATE clues SET sort = (SELECT t.sort FROM entities e JOIN titles t ON t.entity = e.entity WHERE e.id = clues.entity);
+DROP INDEX IF EXISTS titles_entity;
+ALTER TABLE claims RENAME TO claims_before;
+CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO claims (claim, entity) SELECT substr(claim, 1, 8), entity FROM claims_before;
+DROP TABLE claims_before;
+CREATE INDEX claims_entity ON claims (entity)
 """
 
 # Two networks are nested or apart: one overlaps another if it begins before an earlier one ends, or the next begins
@@ -108,6 +118,16 @@ def create_titles_table(connection: sqlite3.Connection) -> None:
     """
     for statement in _TITLES_SQL.split(";"):
         connection.execute(statement)
+
+
+def shorten_keys(connection: sqlite3.Connection) -> None:
+    """Make of earlier tables those of now, which find titles by the clues.
+
+    And have the first half of what only one may have.
+    """
+    connection.execute("ALTER TABLE clues ADD COLUMN sort TEXT")
+    for statement in _SHORTER_KEYS_SQL.split(";"):
+        connection.execute(statement.strip())
 
 
 def reset_index(connection: sqlite3.Connection) -> None:
@@ -251,6 +271,10 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
         kept = _stored_rows(connection, ids)
         for record in entities.read_records(connection, NOW, list(ids), schema):
             wrong += kept[record.entity] != _entry_rows(build_index_entry(record, schema, known.named_by))
+    (stray,) = connection.execute(
+        "SELECT (SELECT count(*) FROM titles) - (SELECT count(*) FROM clues WHERE kind IS NOT NULL)"
+    ).fetchone()
+    wrong += abs(stray)
     if not wrong:
         return []
     return [FieldlineError("clues: those of {count} entities are wrong, by what the changes say.", count=wrong)]
@@ -293,14 +317,17 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
         f"SELECT entity, kind, odd FROM clues WHERE entity IN ({listed})", numbers
     ):
         own[number] = kind, bool(odd)
-    for found, columns, table, keys in (
-        (sets[0], "kind, sort", "titles", list(ids)),
-        (sets[1], "claim", "claims", numbers),
-        (sets[2], "space, first, last", "spans", numbers),
-        (sets[3], "target, kind", "mentions", numbers),
+    titles_query = (
+        "SELECT t.entity, t.kind, t.sort FROM clues c CROSS JOIN entities e ON e.id = c.entity"
+        " CROSS JOIN titles t ON t.kind = c.kind AND t.sort = c.sort AND t.entity = e.entity"
+    )
+    for found, query in (
+        (sets[0], f"{titles_query} WHERE c.entity IN ({listed})"),
+        (sets[1], f"SELECT entity, claim FROM claims WHERE entity IN ({listed})"),
+        (sets[2], f"SELECT entity, space, first, last FROM spans WHERE entity IN ({listed})"),
+        (sets[3], f"SELECT entity, target, kind FROM mentions WHERE entity IN ({listed})"),
     ):
-        query = f"SELECT entity, {columns} FROM {table} WHERE entity IN ({listed})"
-        for entity, *said in connection.execute(query, keys):
+        for entity, *said in connection.execute(query, numbers):
             found.setdefault(entity, set()).add(said[0] if len(said) == 1 else tuple(said))
     titles, claims, spans, mentions = sets
     return {
@@ -320,11 +347,13 @@ def _store_entry(
 ) -> None:
     for table in ("claims", "spans", "mentions"):
         connection.execute(f"DELETE FROM {table} WHERE entity = ?", (number,))
+    before = connection.execute("SELECT kind, sort FROM clues WHERE entity = ?", (number,)).fetchone()
+    if before is not None:
+        connection.execute("DELETE FROM titles WHERE kind = ? AND sort = ? AND entity = ?", (*before, entity))
     connection.execute(
-        "INSERT OR REPLACE INTO clues (entity, kind, odd, reading) VALUES (?, ?, ?, ?)",
-        (number, clues.kind, clues.has_own_item, this),
+        "INSERT OR REPLACE INTO clues (entity, kind, odd, reading, sort) VALUES (?, ?, ?, ?, ?)",
+        (number, clues.kind, clues.has_own_item, this, clues.sort_key if clues.kind is not None else None),
     )
-    connection.execute("DELETE FROM titles WHERE entity = ?", (entity,))
     if clues.kind is not None:
         titled = (clues.kind, clues.sort_key, entity)
         connection.execute("INSERT INTO titles (kind, sort, entity) VALUES (?, ?, ?)", titled)

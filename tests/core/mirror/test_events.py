@@ -22,7 +22,7 @@ NAMES = ("change", "entity", "kind", "key", "property", "before", "after", "user
 COLUMNS = "encode(change, 'hex'), encode(entity, 'hex'), kind, key, property, before, after, user_name"
 
 
-def told(dsn: str) -> list[tuple[Any, ...]]:
+def read_events(dsn: str) -> list[tuple[Any, ...]]:
     return query(dsn, f"SELECT {COLUMNS} FROM fieldline.events ORDER BY event")
 
 
@@ -60,7 +60,7 @@ def values_now(dsn: str) -> dict[tuple[bytes, str], Any]:
 
 def test_each_change_is_reported_as_watch_tells_it(demo: Terminal, dsn: str) -> None:
     demo.ask("mirror", dsn, "--once")
-    assert told(dsn) == []
+    assert read_events(dsn) == []
     before, since = values_now(dsn), last_change(demo)
     for number in range(3):
         demo.ask("set", "locality:241", f"name=Name {number}", "tsc_server=10.9.8.7")
@@ -68,7 +68,7 @@ def test_each_change_is_reported_as_watch_tells_it(demo: Terminal, dsn: str) -> 
     demo.ask("retire", "place:241/New lane")
     demo.ask("mirror", dsn, "--once")
     demo.ask("mirror", dsn, "--once")
-    events = told(dsn)
+    events = read_events(dsn)
     assert events == asyncio.run(_read_feed(demo, since))
     assert [event[6] for event in events if event[4] == "name"][:3] == ["Name 0", "Name 1", "Name 2"]
     assert_events_lead_to_now(dsn, before)

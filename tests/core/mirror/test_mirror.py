@@ -51,7 +51,7 @@ def entity_ids(dsn: str) -> list[bytes]:
     return [entity for (entity,) in query(dsn, "SELECT entity FROM fieldline.entities WHERE kind IS NOT NULL")]
 
 
-def assert_says_what_show_says(terminal: Terminal, dsn: str, times: list[int]) -> None:
+def assert_equals_show(terminal: Terminal, dsn: str, times: list[int]) -> None:
     asyncio.run(_compare_with_show(terminal, dsn, times))
 
 
@@ -122,7 +122,7 @@ def test_the_demonstration_is_in_sql_what_show_says(demo: Terminal, dsn: str) ->
     ]
     assert query(dsn, "SELECT count(*) FROM fieldline.current WHERE provisional") == [(status["conflicts"],)]
     assert len(query(dsn, "SELECT 1 FROM fieldline.inbox")) == len(demo.ask("inbox")) > 0
-    assert_says_what_show_says(demo, dsn, random_times(dsn, 5))
+    assert_equals_show(demo, dsn, random_times(dsn, 5))
     assert demo.ask("mirror", dsn, "--check")["differences"] == []
 
 
@@ -138,7 +138,7 @@ def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str, momen
         device.ask("import", str(part))
         # The second time what is new is written beside what is there.
         device.ask("mirror", dsn, "--once")
-    assert_says_what_show_says(device, dsn, random_times(dsn, moments))
+    assert_equals_show(device, dsn, random_times(dsn, moments))
     assert device.ask("mirror", dsn, "--check")["differences"] == []
 
 
@@ -153,7 +153,7 @@ def test_what_is_new_is_written_beside_what_is_there(demo: Terminal, dsn: str) -
     assert demo.ask("mirror", dsn, "--once") | {"seconds": 0} == {
         "changes": 0, "facts": 0, "root": demo.root(), "seconds": 0,
     }  # fmt: skip
-    assert_says_what_show_says(demo, dsn, [NOW_US])
+    assert_equals_show(demo, dsn, [NOW_US])
 
 
 def test_what_is_undone_and_redone_is_in_sql_what_show_says(demo: Terminal, dsn: str) -> None:
@@ -166,7 +166,7 @@ def test_what_is_undone_and_redone_is_in_sql_what_show_says(demo: Terminal, dsn:
         change = demo.ask("undo", change)["change"]
         if number != 1:
             demo.ask("mirror", dsn, "--once")
-            assert_says_what_show_says(demo, dsn, random_times(dsn, 2))
+            assert_equals_show(demo, dsn, random_times(dsn, 2))
     assert demo.ask("mirror", dsn, "--check")["differences"] == []
     query(dsn, "DROP SCHEMA fieldline CASCADE; SELECT 1")
     demo.ask("mirror", dsn, "--once")
@@ -221,7 +221,7 @@ def test_what_is_withdrawn_counts_again_in_sql_too(demo: Terminal, dsn: str) -> 
         assert demo.ask("mirror", dsn, "--check")["differences"] == []
     changed = query(dsn, "SELECT effective_at FROM fieldline.history WHERE key = '241' AND property = 'name'")
     times = [round((at - EPOCH).total_seconds() * 1_000_000) + step for (at,) in changed for step in (-1, 0)]
-    assert_says_what_show_says(demo, dsn, times)
+    assert_equals_show(demo, dsn, times)
     assert query(dsn, "SELECT 1 FROM fieldline.gaps") != []
     assert_is_as_if_written_at_once(demo, dsn)
 

@@ -47,20 +47,20 @@ def histories(draw: st.DrawFn) -> list[bytes]:
             facts.append(Fact(head.device, REVOKED_PROPERTY, revocation_value((cut,))))
             pen = pens[0]
         elif what == "name":
-            facts.append(_said(draw, blocks, person_of("u"), "person.name", f"u{number}"))
+            facts.append(_draw_fact(draw, blocks, person_of("u"), "person.name", f"u{number}"))
         for entity in (
             draw(st.lists(st.sampled_from(ENTITIES), min_size=1, max_size=2, unique=True)) if not facts else ()
         ):
             if what == "move":
                 target = draw(st.sampled_from(ENTITIES))
-                facts.append(_said(draw, blocks, entity, "q", draw(st.sampled_from([Ref, ParentRef]))(target)))
+                facts.append(_draw_fact(draw, blocks, entity, "q", draw(st.sampled_from([Ref, ParentRef]))(target)))
             else:
-                facts.append(_said(draw, blocks, entity, "p", draw(st.sampled_from([None, "a", "b", number]))))
+                facts.append(_draw_fact(draw, blocks, entity, "p", draw(st.sampled_from([None, "a", "b", number]))))
         blocks.append(decode_block(pen.write(*facts, at=draw(st.integers(10, 30)))))
     return [block.data for block in blocks]
 
 
-def _said(draw: st.DrawFn, blocks: list[Block], entity: bytes, name: str, value: object) -> Fact:
+def _draw_fact(draw: st.DrawFn, blocks: list[Block], entity: bytes, name: str, value: object) -> Fact:
     """A fact that obsoletes some of those there, at times one of another slot."""
     known = [(b.fact_id(n), f) for b in blocks for n, f in enumerate(b.facts)]
     same = [fact for fact, f in known if (f.entity, f.property) == (entity, name)]

@@ -40,11 +40,11 @@ from tests.support.fuzz_inputs import (
     MAX_REQUESTS,
     Again,
     Scene,
+    all_frames,
     body,
     damaged,
     disturbed,
     everything_real,
-    everything_said,
     scenes,
 )
 from tests.support.memory_replica import now, some
@@ -99,7 +99,7 @@ class Trying:
 
 @shards(CODEC)
 def test_any_bytes_are_malformed_or_the_one_encoding_of_a_message(shard: int, number: int) -> None:
-    messages = everything_said()
+    messages = all_frames()
     refused = 0
     with Trying(shard) as trying:
         chance = trying.chance
@@ -147,7 +147,7 @@ def test_any_batch_is_malformed_or_blocks_and_claims_within_bounds(shard: int, n
 @shards(SKETCHES)
 def test_any_message_of_a_sketch_leads_to_a_step(shard: int, number: int) -> None:
     shared = Side(KEY, [bytes([index, *range(31)]) for index in range(200)])
-    payloads = [data[1:] for data in map(body, everything_said()) if data[0] == 11 and len(data) > 1]
+    payloads = [data[1:] for data in map(body, all_frames()) if data[0] == 11 and len(data) > 1]
     with Trying(shard) as trying:
         chance = trying.chance
         for trying.count in range(number):
@@ -225,5 +225,5 @@ def test_what_is_fuzzed_goes_through_undamaged() -> None:
         victim = against(scene, replica, scene.frames, Random(1))
         assert isinstance(victim.outcome, Done), (scene.name, victim.outcome)
         assert replica.held == scene.genuine
-    kinds = {frame[len(encode_varint(len(frame))) :][:1] for frame in everything_said()}
-    assert len(kinds) >= 10 and any(isinstance(decode_message(body(frame)), Blocks) for frame in everything_said())
+    kinds = {frame[len(encode_varint(len(frame))) :][:1] for frame in all_frames()}
+    assert len(kinds) >= 10 and any(isinstance(decode_message(body(frame)), Blocks) for frame in all_frames())

@@ -75,7 +75,7 @@ async def joined(
         async def obsolete_hints(self, hashes: Sequence[bytes]) -> Mapping[bytes, Sequence[int]]:
             return {change: [0] for change in hashes} if lies else await self.store.obsolete_hints(hashes)
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Progress):
             reported.append(event)
             if until and getattr(event, until) and event.received >= getattr(event, until):
@@ -89,7 +89,10 @@ async def joined(
         )
         taking = asyncio.create_task(
             pump_session(
-                Session(FLEET, DEVICES[0], initiator=True), *there, StoreReplica(b, DEVICES[0], "tcp"), on_event=hear
+                Session(FLEET, DEVICES[0], initiator=True),
+                *there,
+                StoreReplica(b, DEVICES[0], "tcp"),
+                on_event=on_event,
             )
         )
         with suppress(asyncio.CancelledError):

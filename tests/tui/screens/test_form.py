@@ -153,7 +153,7 @@ async def test_what_somebody_else_writes_is_shown_without_a_key_and_not_overwrit
         assert values == {"Quux 9", "Brix 7"}
 
 
-async def _says(screen: Screen, home: Path, user: str, value: str, name: str = "printer") -> None:
+async def _save_elsewhere(screen: Screen, home: Path, user: str, value: str, name: str = "printer") -> None:
     """Somebody says something of the property in another process."""
     page = screen.app.base_screen
     assert isinstance(page, FormScreen)
@@ -170,7 +170,7 @@ async def test_what_comes_while_somebody_types_is_reported_and_not_overwritten(h
         await _go_to(screen, "printer")
         await screen.press("e", "ctrl+u")
         await screen.type("Quux 9")
-        await _says(screen, home, "Jones", "Brix 7")
+        await _save_elsewhere(screen, home, "Jones", "Brix 7")
         assert screen.text().count("Jones meanwhile: Brix 7") == 1, "below, since the line is covered"
         await screen.press("enter")
         assert "Jones meanwhile: Brix 7" in screen.text()
@@ -182,7 +182,7 @@ async def test_to_type_nothing_is_no_edit_even_if_another_value_came(home: Path)
     async with opened(home, *TO_PLACE) as screen:
         await _go_to(screen, "printer")
         await screen.press("e")
-        await _says(screen, home, "Jones", "Brix 7")
+        await _save_elsewhere(screen, home, "Jones", "Brix 7")
         await screen.press("enter")
         assert not screen.app.drafts
         assert re.search(r"Printer +Brix 7 +Jones", screen.text())
@@ -192,7 +192,7 @@ async def test_a_candidate_that_came_while_somebody_chose_is_not_overwritten(hom
     async with opened(home, "3", "enter") as screen:
         await _go_to(screen, "printer")
         await screen.press("s", "j")
-        await _says(screen, home, "Jones", "Brix 7")
+        await _save_elsewhere(screen, home, "Jones", "Brix 7")
         await screen.press("enter", "ctrl+s")
         assert "Jones set “Brix 7” meanwhile" in " ".join(screen.text().replace("│", " ").split())
         await screen.press("enter")
@@ -211,7 +211,7 @@ async def test_what_came_meanwhile_is_named_and_not_what_was_there(home: Path, m
         async with await Workspace.open(other, user="Smith", clock=lambda: NOW - 1) as away:
             await away.set(await away.record(page.entity), {"printer": "Older 1"})
             await away.export_file(home.parent / "older.fieldline")
-        await _says(screen, home, "Jones", "Newer 2")
+        await _save_elsewhere(screen, home, "Jones", "Newer 2")
         await _go_to(screen, "printer")
         await screen.press("e", "ctrl+u")
         await screen.type("Quux 9")
@@ -244,7 +244,7 @@ async def test_the_note_is_in_sight_however_much_is_to_be_said_before(home: Path
     async with opened(home, *TO_PLACE) as screen:
         page = screen.app.base_screen
         assert isinstance(page, FormScreen)
-        await _says(screen, home, "Jones", "The entrance on the right hand side of the yard " * 2, "name")
+        await _save_elsewhere(screen, home, "Jones", "The entrance on the right hand side of the yard " * 2, "name")
         names = ("name", "printer", "docking_station", "avl_configuration", "bea_configuration")
         for name in names:
             await _go_to(screen, name)
@@ -252,7 +252,7 @@ async def test_the_note_is_in_sight_however_much_is_to_be_said_before(home: Path
             await screen.type("2")
             await screen.press("enter")
         for name in names:
-            await _says(screen, home, "Smith", f"{name} of another person who writes at length " * 2, name)
+            await _save_elsewhere(screen, home, "Smith", f"{name} of another person who writes at length " * 2, name)
         await screen.press("ctrl+s")
         assert screen.text().count("writes at length") >= 2, "a long title takes several lines"
         assert "Note, if you like:" in screen.text()
@@ -265,7 +265,7 @@ async def test_the_note_is_in_sight_however_much_is_to_be_said_before(home: Path
 
 async def test_a_long_value_is_read_in_full(home: Path) -> None:
     async with opened(home, *TO_PLACE) as screen:
-        await _says(screen, home, "Jones", "x" * 200 + "END\nsecond line")
+        await _save_elsewhere(screen, home, "Jones", "x" * 200 + "END\nsecond line")
         await _go_to(screen, "printer")
         assert "second line" in screen.text(), "what has room below is there, too"
         await screen.press("v")

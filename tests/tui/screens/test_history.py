@@ -91,7 +91,7 @@ async def test_a_time_that_cannot_be_true_is_marked_and_whole(home: Path) -> Non
 
 
 async def test_the_row_of_somebody_s_first_change_says_what_was_changed(home: Path) -> None:
-    await _say(home, "Neumann", "Brix 90")
+    await _save(home, "Neumann", "Brix 90")
     async with opened(home, "4") as screen:
         assert "Printer → Brix 90" in next(row for row in screen.text().splitlines() if "Neumann" in row)
 
@@ -368,15 +368,15 @@ async def test_what_others_write_does_not_move_the_cursor(home: Path) -> None:
         assert f"{calendar.entry_index(row) + 2} of {calendar.total + 1}" in screen.text()
 
 
-async def _say(home: Path, user: str, printer: str) -> None:
+async def _save(home: Path, user: str, printer: str) -> None:
     async with await Workspace.open(home, user=user, clock=lambda: NOW) as workspace:
         await workspace.set(await workspace.record(await workspace.find("place:241/Lane 1")), {"printer": printer})
 
 
 async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
     """Two people work on one device; each takes back what is their own."""
-    await _say(home, "Maier", "Brix 60")
-    await _say(home, "Schulz", "Brix 70")
+    await _save(home, "Maier", "Brix 60")
+    await _save(home, "Schulz", "Brix 70")
     why = "Printer of Lane 1 is left alone: Schulz has changed it since."
     async with opened(home, "4") as screen:
         passed_over, undone, *_older = await _own_times(screen)
@@ -386,7 +386,7 @@ async def test_what_cannot_be_taken_back_says_why(home: Path) -> None:
         assert f"What you saved on {passed_over} is passed over." in shown
         assert why in shown
         assert f"Undo what you saved on {undone}" in shown
-    await _say(home, "Weber", "Brix 80")
+    await _save(home, "Weber", "Brix 80")
     async with opened(home, "4", "u", user="Schulz") as screen:
         assert why.replace("Schulz", "Weber") in screen.text()
     async with opened(home, "4", "u", user="Weber") as screen:

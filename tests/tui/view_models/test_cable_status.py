@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from core.service.cable_log import CableSession
 from core.workspace import Workspace
 from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import set_language
 from tui.screens.base import BaseScreen
+from tui.view_models.cable_quality import quality_lines, quality_text
 
 PLACES = ("1", "2", "3", "4", "5", "6")
 SIZES = {"80x24": SMALL, "120x40": LARGE}
+DATES = DateFormatter(lambda: NOW, UTC)
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ def reader(made: Path, home: Path, tmp_path: Path) -> Path:
     return other
 
 
-async def every_key_that_writes_says(screen: Screen, reason: str) -> None:
+async def expect_refusals(screen: Screen, reason: str) -> None:
     """Each place, and a form, refuses what writes with this sentence, by its key, too."""
     for place in PLACES:
         await screen.press(place)
@@ -93,7 +98,7 @@ async def test_a_device_that_waits_says_everywhere_what_to_do(
 
 async def test_a_device_that_waits_writes_nothing(waiting: Path) -> None:
     async with opened(waiting) as screen:
-        await every_key_that_writes_says(screen, "This device is not admitted yet: an admin needs the id that 6 shows.")
+        await expect_refusals(screen, "This device is not admitted yet: an admin needs the id that 6 shows.")
 
 
 async def test_a_device_that_is_admitted_goes_on_by_itself(home: Path, waiting: Path) -> None:
@@ -125,7 +130,7 @@ async def test_a_device_without_its_key_learns_it_and_shows_what_it_holds(home: 
 async def test_a_reader_learns_it_at_every_key_that_writes(reader: Path) -> None:
     async with opened(reader) as screen:
         assert "reader" in screen.text().splitlines()[0]
-        await every_key_that_writes_says(screen, "This device is a reader: an admin can give it another role.")
+        await expect_refusals(screen, "This device is a reader: an admin can give it another role.")
         await screen.press("2", "g", "l", "j", "enter", "e")
         assert "This device is a reader" in screen.text()
         await screen.press("question_mark")
@@ -142,3 +147,18 @@ def test_no_sentence_about_a_key_is_cut_off_on_a_small_screen() -> None:
         set_language(language)
         for text in (write_refusal(status) or "" for status in ("reads", "waits", "out")):
             assert cell_len(f" {text} ") <= 80, text
+
+
+def test_how_good_a_cable_was_is_drawn_and_said() -> None:
+    sessions = [
+        CableSession(b"p" * 16, 3_000_000, 115_200, 92_000, 400, 3, 2),
+        CableSession(b"p" * 16, 2_000_000, 115_200, 46_000, 100, is_complete=False),
+    ]
+    lines = ["".join(text for text, _role in line) for line in quality_lines(sessions, DATES, 70, 10)]
+    assert lines[0].startswith("Cable  2 sessions ─")
+    assert lines[1].split() == ["rate", "92,000", "bit/s", "▅▇"]
+    assert lines[2].split() == ["bits", "corrected", "2", "─▇"]
+    assert lines[3].split() == ["sent", "again", "3", "of", "500", "─▇"]
+    assert lines[4].split()[:3] == ["the", "last", "complete"]
+    assert quality_text(sessions) == "Cable, 2 sessions: 92,000 bit/s · 2 bits corrected"
+    assert quality_lines([], DATES, 70, 10) == [] and quality_text([]) == ""

@@ -25,7 +25,7 @@ def text(line: list[tuple[str, str]]) -> str:
     return "".join(part for part, _role in line)
 
 
-def _told(prop: Property, old: Value, new: Value, had_value: bool, **more: bool) -> str:
+def _shown(prop: Property, old: Value, new: Value, had_value: bool, **more: bool) -> str:
     return text(change_text(prop, FactDiff(b"f", b"e", prop.name, old, new, had_value, **more), NO_NAMES))
 
 
@@ -55,19 +55,19 @@ def test_no_letter_is_lost(old: str, new: str) -> None:
     ],
 )
 def test_a_row_says_the_new_value(old: Value, new: Value, shown: str) -> None:
-    assert _told(PRINTER, old, new, old is not None) == shown
+    assert _shown(PRINTER, old, new, old is not None) == shown
 
 
 def test_a_row_says_the_keys_that_came_and_went() -> None:
     old, new = json.dumps({"a": 1, "lab1": 9, "c": 2}), json.dumps({"a": 1, "lab2": 30, "c": 3})
-    assert _told(ASSIGNED, old, new, True) == "Assignments +lab2 −lab1 ~c"
-    assert _told(ASSIGNED, ("x", "y"), ("y", "z"), True) == "Assignments +z −x"
+    assert _shown(ASSIGNED, old, new, True) == "Assignments +lab2 −lab1 ~c"
+    assert _shown(ASSIGNED, ("x", "y"), ("y", "z"), True) == "Assignments +z −x"
 
 
 def test_a_row_says_that_something_was_retired() -> None:
     prop = Property(RETIRED, type="boolean")
-    assert _told(prop, None, True, False) == "retired"
-    assert _told(prop, True, False, True) == "put back in use"
+    assert _shown(prop, None, True, False) == "retired"
+    assert _shown(prop, True, False, True) == "put back in use"
 
 
 def test_of_json_only_the_keys_that_differ_are_shown_with_their_signs() -> None:
@@ -100,10 +100,10 @@ def test_no_line_is_too_wide_and_each_text_begins_with_its_sign(old: str, new: s
     ],
 )
 def test_a_row_says_that_an_undo_opens_a_conflict_again(new: str, is_reopened: bool, shown: str) -> None:
-    assert _told(PRINTER, "Acme", new, True, is_withdrawal=True, is_reopened=is_reopened) == shown
+    assert _shown(PRINTER, "Acme", new, True, is_withdrawal=True, is_reopened=is_reopened) == shown
 
 
 def test_a_row_says_in_words_that_a_device_has_a_new_key() -> None:
     role = Property(ROLE_PROPERTY, labels={"en": "Role"})
-    assert _told(role, None, f"{SUCCESSION_PREFIX}00:11", False) == "has a new key"
-    assert _told(PRINTER, None, f"{SUCCESSION_PREFIX}00:11", False) == f"Printer → {SUCCESSION_PREFIX}00:11"
+    assert _shown(role, None, f"{SUCCESSION_PREFIX}00:11", False) == "has a new key"
+    assert _shown(PRINTER, None, f"{SUCCESSION_PREFIX}00:11", False) == f"Printer → {SUCCESSION_PREFIX}00:11"

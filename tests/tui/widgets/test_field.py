@@ -26,7 +26,7 @@ STEERING = EVIL.replace("\u202e", "")
 """What nobody refuses of it."""
 
 
-async def _say(home: Path, value: str) -> None:
+async def _save(home: Path, value: str) -> None:
     async with await Workspace.open(home, user="Jones", clock=lambda: NOW) as workspace:
         schema = await workspace.schema()
         for record in await workspace.view().records("place", schema):
@@ -40,7 +40,7 @@ async def _paste(screen: Screen, text: str) -> None:
 
 
 async def test_an_edit_of_a_hostile_value_shows_signs_and_changes_nothing(home: Path) -> None:
-    await _say(home, EVIL)
+    await _save(home, EVIL)
     async with opened(home, *TO_PLACE) as screen:
         await _go_to(screen, "printer")
         before = await _record(screen)
@@ -59,7 +59,7 @@ async def test_an_edit_of_a_hostile_value_shows_signs_and_changes_nothing(home: 
 
 
 async def test_what_was_not_typed_over_stays(home: Path) -> None:
-    await _say(home, STEERING)
+    await _save(home, STEERING)
     async with opened(home, *TO_PLACE) as screen:
         await _go_to(screen, "printer")
         await screen.press("e")
@@ -71,7 +71,7 @@ async def test_what_was_not_typed_over_stays(home: Path) -> None:
 
 
 def test_no_value_writes_to_the_terminal_by_itself(home: Path) -> None:
-    asyncio.run(_say(home, EVIL))
+    asyncio.run(_save(home, EVIL))
     with started(home, "tui", "--no-mouse") as program:
         program.wait_for("TSC")
         for key in (b"2", b"l", b"j", b"\r"):

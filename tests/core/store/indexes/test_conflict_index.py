@@ -26,7 +26,7 @@ CENTRE = load_builtin_schema("service-centre")
 HEADS = [bytes([n]) * 16 for n in (1, 2)]
 PLACES = [bytes([n]) * 16 for n in (3, 4, 5)]
 NOBODY = b"\x09" * 16
-SAID: dict[str, list[Value]] = {
+VALUES: dict[str, list[Value]] = {
     "kind": ["place", "locality", "gadget", None],
     "retired": [True, True, None],
     "code": ["241", "242", 7],
@@ -52,12 +52,12 @@ def fleets(draw: st.DrawFn) -> list[list[bytes]]:
     for _ in range(draw(st.integers(1, 4))):
         batch = []
         for _ in range(draw(st.integers(1, 4))):
-            places = draw(st.lists(st.tuples(st.sampled_from(HEADS + PLACES), st.sampled_from(sorted(SAID))),
+            places = draw(st.lists(st.tuples(st.sampled_from(HEADS + PLACES), st.sampled_from(sorted(VALUES))),
                                    min_size=1, max_size=5, unique=True))  # fmt: skip
             facts = []
             for entity, name in places:
                 seen = draw(st.lists(st.sampled_from(ids), unique=True, max_size=4))
-                facts.append(Fact(entity, name, draw(st.sampled_from(SAID[name])), tuple(sorted(seen))))
+                facts.append(Fact(entity, name, draw(st.sampled_from(VALUES[name])), tuple(sorted(seen))))
             data = draw(st.sampled_from(pens)).write(*facts, at=draw(st.integers(10, 30)))
             batch.append(data)
             ids += [fact_of(data, index) for index in range(len(facts))]

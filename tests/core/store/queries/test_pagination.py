@@ -28,7 +28,7 @@ SCHEMA = parse_schema(
     }
 )
 THINGS = [bytes([n]) * 16 for n in range(1, 6)]
-SAID: dict[str, list[Value]] = {
+VALUES: dict[str, list[Value]] = {
     "kind": ["site", "room", None],
     "name": [
         "Straße",
@@ -59,11 +59,11 @@ def batches(draw: st.DrawFn) -> list[tuple[bytes, bool]]:
     ids: list[bytes] = []
     made = []
     for _ in range(draw(st.integers(1, 5))):
-        about = st.tuples(st.sampled_from(THINGS), st.sampled_from(sorted(SAID)))
+        about = st.tuples(st.sampled_from(THINGS), st.sampled_from(sorted(VALUES)))
         facts = []
         for entity, name in draw(st.lists(about, min_size=1, max_size=8, unique=True)):
             seen = draw(st.lists(st.sampled_from(ids), unique=True, max_size=3)) if ids else []
-            facts.append(Fact(entity, name, draw(st.sampled_from(SAID[name])), tuple(sorted(seen))))
+            facts.append(Fact(entity, name, draw(st.sampled_from(VALUES[name])), tuple(sorted(seen))))
         data = draw(st.sampled_from(pens)).write(*facts, at=draw(st.integers(10, 30)))
         ids += [fact_of(data, index) for index in range(len(facts))]
         made.append((data, draw(st.booleans())))
