@@ -371,13 +371,10 @@ def _store_entries(
     for table in ("claims", "spans", "mentions"):
         connection.executemany(f"DELETE FROM {table} WHERE entity = ?", numbers)
     # Titles are found by the clues that they were kept with.
-    before = [
-        (kind, sort, entity)
-        for entity, number, _ in clues
-        for kind, sort in connection.execute("SELECT kind, sort FROM clues WHERE entity = ?", (number,))
-        if kind is not None
-    ]
-    connection.executemany("DELETE FROM titles WHERE kind = ? AND sort = ? AND entity = ?", before)
+    connection.executemany(
+        "DELETE FROM titles WHERE (kind, sort) = (SELECT kind, sort FROM clues WHERE entity = ?) AND entity = ?",
+        [(number, entity) for entity, number, _ in clues],
+    )
     connection.executemany(
         "INSERT OR REPLACE INTO clues (entity, kind, odd, reading, sort) VALUES (?, ?, ?, ?, ?)",
         [
