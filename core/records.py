@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from core.schema import KIND, RETIRED, Kind
-from core.slots import ABSENT, Absent, Candidate, Conflict, Slot, slot_of
+from core.schema import KIND, RETIRED, Kind, Schema
+from core.slots import ABSENT, Absent, Agreed, Candidate, Conflict, Slot, slot_of
 from core.value_codec import CHANGE_ID_BYTES, Value
 from core.values import is_same_value
 
@@ -90,11 +90,32 @@ def record_of(
     return Record(
         entity,
         kind_of({KIND: leaves.get(KIND, ())}),
-        str(key) if isinstance(key, str | int) and not isinstance(key, bool) else None,
+        _key_text(key),
         slots.get(RETIRED, ABSENT).value is True,
         slots,
         {name: Absent(withdrawals=facts) for name, facts in taken.items() if name not in slots},
     )
+
+
+def record_of_values(entity: bytes, values: Mapping[str, Value], schema: Schema) -> Record:
+    """Build a record from an entity's values in use, for who asks for nothing else.
+
+    Its slots tell nothing of their leaves.
+    """
+    stated = values.get(KIND)
+    kind = stated if isinstance(stated, str) else None
+    key = values.get(schema.kind(kind or "").key)
+    return Record(
+        entity,
+        kind,
+        _key_text(key),
+        values.get(RETIRED) is True,
+        {name: Agreed(value, ()) for name, value in values.items()},
+    )
+
+
+def _key_text(key: Value) -> str | None:
+    return str(key) if isinstance(key, str | int) and not isinstance(key, bool) else None
 
 
 def make_edit(shown: Record, name: str, value: Value, *, is_restored: bool = False) -> Edit:

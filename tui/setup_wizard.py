@@ -77,7 +77,11 @@ class SetupWizard(ThemedApp[bool]):
         elif name == "suspend":
             suspend(self)
         else:
-            self.refresh(layout=True)
+            self.do_redraw()
+
+    def do_redraw(self) -> None:
+        """Draw all of it again."""
+        self.refresh(layout=True)
 
     def compose(self) -> ComposeResult:
         yield Lines(self._welcome, id="welcome")

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from core.errors import FieldlineError
 from core.service import service_status
+from core.service.cable_log import note_cable_session
 from core.service.session_runner import (
     TCP_PROFILE,
     LinkProfile,
@@ -150,8 +151,9 @@ async def sync_over_serial(
                 raise
             continue
         restarting_since_s = None
+        is_complete = False
         try:
-            return await run_session(
+            result = await run_session(
                 workspace,
                 link,
                 serial_link_profile(link.line_bps),
@@ -161,10 +163,13 @@ async def sync_over_serial(
                 timeout_s=peer_timeout_s,
                 on_event=on_event,
             )
+            is_complete = True
+            return result
         except FieldlineError:
             if not link.is_peer_restarted:
                 raise
         finally:
+            await note_cable_session(workspace, link, is_complete)
             await link.close()
 
 
@@ -215,10 +220,12 @@ class ServedSerialPort:
                 link = await self._connect()
             except connect.PeerRestarted:
                 continue
+            result = None
             try:
                 self.link_profile = serial_link_profile(link.line_bps)
                 result = await on_link(link, link.initiator)
             finally:
+                await note_cable_session(self._workspace, link, result is not None)
                 await link.close()
             self._shared_root = result.root if result is not None else None
             if result is None or result.root == self._root:

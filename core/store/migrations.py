@@ -35,7 +35,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 16
+STORE_VERSION = 17
 _MIN_FREE_SHARE, _MIN_FREE_PAGES = 0.1, 1000
 """Free pages of a file that it is worth to write it anew for."""
 _BUSY_TIMEOUT_MS = int(connection.BUSY_TIMEOUT_S * 1000)
@@ -222,7 +222,7 @@ def _read_version(connection: sqlite3.Connection) -> int:
 
 def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import holdings, proven_positions, search_index, standings, withdrawals
+    from core.store.indexes import conflict_index, holdings, proven_positions, search_index, standings, withdrawals
 
     return {
         8: withdrawals.create_tables,
@@ -231,6 +231,7 @@ def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
         11: holdings.create_tables,
         12: standings.create_tables,
         13: search_index.create_new_texts_table,
+        16: conflict_index.shorten_keys,
     }
 
 
@@ -258,12 +259,12 @@ def _intern_values(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     before, after = _INTERN_VALUES_SQL
     last = _last_row(connection)
     for statement in before.split(";"):
-        connection.execute(statement)
+        connection.execute(statement.strip())
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row, last)
         connection.execute(_COPY_FACTS_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
     for statement in after.split(";"):
-        connection.execute(statement)
+        connection.execute(statement.strip())
     return last
 
 
@@ -291,8 +292,7 @@ CREATE TABLE facts (
     """
 DROP TABLE facts_before;
 CREATE INDEX facts_slot ON facts (entity, property, current);
-CREATE INDEX facts_content ON facts (property, content)
-""",
+CREATE INDEX facts_content ON facts (property, content)""",
 )
 
 

@@ -16,6 +16,8 @@ from tests.simulation.test_fleet_life import live
 
 QUIET_AFTER_DAYS = 30
 WIDTH, HEIGHT, MARGIN = 640, 300, 40
+POINTS = 200
+"""Of a line in the plot: more cannot be told apart."""
 HOURS_SHOWN = (1.0, 720.0)
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c")
 
@@ -45,7 +47,9 @@ def plot(life: Life, size: int) -> str:
 
     parts = []
     for (share, hours), colour in zip(life.spread_hours(size).items(), COLOURS, strict=True):
-        points = " ".join(point(each, (number + 1) / len(life.saved)) for number, each in enumerate(hours))
+        every = max(1, len(hours) // POINTS)
+        shown = list(enumerate(hours, 1))[::every]
+        points = " ".join(point(each, number / len(life.saved)) for number, each in shown)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         y = MARGIN + 16 * REPORT_SHARES.index(share)
         parts.append(f'<text x="{MARGIN + 8}" y="{y}" fill="{colour}">on {share:.0%} of the devices</text>')

@@ -30,6 +30,8 @@ CREATE VIRTUAL TABLE said_index USING fts5(
   text, content = 'said', content_rowid = 'fact', tokenize = 'trigram case_sensitive 1', detail = 'none'
 );
 INSERT INTO said_index (said_index) VALUES ('rebuild');
+CREATE INDEX titles_entity ON titles (entity);
+ALTER TABLE clues DROP COLUMN sort;
 PRAGMA user_version = 14;
 """
 

@@ -202,7 +202,22 @@ def test_a_terminal_that_can_do_nothing_gets_lines_and_no_sequences(home: Path) 
         assert program.output.endswith(b"\r\n")
 
 
-def test_the_first_run_is_left_to_commands(tmp_path: Path) -> None:
-    with started(tmp_path / "none", "tui", "--plain") as program:
-        program.wait_for("fieldline init")
+def test_the_first_run_asks_in_lines_and_goes_on_in_them(tmp_path: Path) -> None:
+    with started(tmp_path / "none", "tui", "--plain", "--no-discovery", environ={"TERM": "dumb"}) as program:
+        program.wait_for("Welcome. What shall this device do?, 3:\r\nCreate a fleet, This device is its first")
+        program.send(b"j")
+        program.wait_for("Pair, By six digits")
+        program.send(b"k\r")
+        program.wait_for("Step 1 of 3: what is the fleet called?:")
+        program.send(b"Nord\r")
+        program.wait_for("Step 2 of 3: what is this device called?:")
+        program.send(b"\x15K1\r")
+        program.wait_for("Step 3 of 3: what is to be configured?, 2:")
+        program.send(b"\r")
+        program.wait_for("the recovery key of this fleet")
+        program.send(b"\r")
+        program.wait_for("Fleet:")
+        program.send(b"\x11")
         program.wait_for_end()
+        assert b"\x1b" not in program.output
+        assert not re.search(rb"(?m)^:\r", program.output)

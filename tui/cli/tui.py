@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from core.workspace import Workspace
     from tui.app import FieldlineApp
     from tui.options import FileOptions
+    from tui.setup_wizard import SetupWizard
     from tui.terminal.profile import TerminalProfile
 
-AnyApp = TypeVar("AnyApp", bound="FieldlineApp")
+AnyApp = TypeVar("AnyApp", bound="FieldlineApp | SetupWizard")
 
 _MESSAGE_S = 10.0
 """Seconds after which a message goes away: long enough to read two lines, and to look up first."""
@@ -109,11 +110,6 @@ async def tui(
             " commands that need none.",
             term=term,
         )
-    if chosen.plain and not kiosk and not _is_device_there(context):
-        raise Refused(
-            "There is no device in {path}: `fieldline init`, `join` or `pair` set one up in lines, too.",
-            path=str(context.home),
-        )
     _prepare(chosen)
     # What is being loaded stays: to look through it again and again for what could go takes a tenth of the start.
     gc.disable()
@@ -167,7 +163,7 @@ async def _run_setup(context: CliContext, chosen: FileOptions, profile: Terminal
 
     gc.enable()
     palette = Palette(profile.theme, profile.colours)
-    wizard = SetupWizard(context.home, context.user, plain=_is_ascii(chosen, profile), palette=palette)
+    wizard = _shown(SetupWizard, chosen)(context.home, context.user, plain=_is_ascii(chosen, profile), palette=palette)
     return None if await wizard.run_async(mouse=False) else wizard.return_code or 0
 
 

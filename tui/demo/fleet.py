@@ -19,6 +19,7 @@ import tomli_w
 
 from core.schema import Schema
 from core.schema_toml import load_builtin_schema, parse_schema
+from core.service.cable_log import CableSession, add_cable_session
 from core.store.store import Entropy
 from core.value_codec import Ref, Value
 from core.workspace import Workspace
@@ -212,6 +213,16 @@ class _Fleet:
         await self._sync_devices("K2", "K1")
         self._clock.pass_minutes(55)
         await self._sync_devices("K3", "K4", "K1")
+        await self._remember_cables()
+
+    async def _remember_cables(self) -> None:
+        """The device to look at was at a cable with another one now and then."""
+        store, peer = self._devices["K1"].store, self._devices["K4"].identity.device
+        for ago in range(12, 0, -1):
+            at_us, rate = self._clock() - ago * 2 * DAY_US, self._random.randint(58_000, 112_000)
+            corrected, resent = (self._random.randint(1, 4), self._random.randint(1, 9)) if ago in (4, 9) else (0, 0)
+            session = CableSession(peer, at_us, 115_200, rate, self._random.randint(40, 400), resent, corrected)
+            await add_cable_session(store, session)
 
     async def _set(self, who: Workspace, entity: bytes, wanted: Mapping[str, Value], note: str | None) -> None:
         await who.set(await who.record(entity), wanted, note)

@@ -65,10 +65,10 @@ class DensityBar(ScreenActions):
     def _redraw(self) -> None:
         self.screen.query_one("#density", Lines).redraw()
 
-    def move_to_bar(self, bar: int) -> None:
-        """Go to the newest change in a bar."""
+    def move_to_column(self, column: int) -> None:
+        """Go to the newest change in the bar of a column."""
         calendar, density = self.calendar, self._density
-        if calendar and density and (day := day_of_bar(calendar, density, bar)):
+        if calendar and density and (day := day_of_bar(calendar, density, column // density.columns)):
             self.screen.lines.move_to(calendar.row_of(day.newer))
 
     def do_day_before(self) -> None:

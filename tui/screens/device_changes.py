@@ -10,6 +10,7 @@ from tui.layout import Line
 from tui.screens.base import is_very_tall
 from tui.screens.list_screen import ListScreen
 from tui.view_models.latest_changes import LatestChanges, pane_latest_lines, read_latest
+from tui.view_models.pane_columns import Part
 
 
 class DeviceChanges:
@@ -34,8 +35,11 @@ class DeviceChanges:
         self._latest[device] = await read_latest(state.view, state.schema, state.names, wanted, is_tall=is_tall)
         self._screen.redraw_details()
 
-    def lines(self, device: bytes | None, width: int, height: int) -> list[Line]:
-        """Draw those of a device as a part of a pane."""
+    def part(self, device: bytes | None) -> Part:
+        """Those of a device as a part of a pane."""
+        return partial(self._lines, device)
+
+    def _lines(self, device: bytes | None, width: int, height: int) -> list[Line]:
         state, latest = self._screen.state, self._latest.get(device or b"")
         if latest is None:
             return []

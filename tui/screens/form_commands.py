@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.widgets import Input
 
 from core.records import Edit
 from core.schema import Property
-from tui.dialogs.search import FoundSlot, SearchDialog
 from tui.i18n.translate import _, language, ngettext
-from tui.screens.actions.confirm import confirm_record
-from tui.screens.actions.retire import ask_retire
 from tui.screens.actions.save import ask_save
 from tui.screens.base import ScreenActions
 from tui.screens.form_editor import FormEditor
@@ -24,6 +22,9 @@ from tui.screens.list_screen import ListScreen
 from tui.view_models.breadcrumbs import property_breadcrumb
 from tui.view_models.form_lines import apply_lines
 from tui.view_models.save_warnings import clash_warnings, inbox_notice, newer_value_warnings
+
+if TYPE_CHECKING:
+    from tui.dialogs.search import FoundSlot
 
 _PREVIEW_COLUMNS = 68
 """Columns of a dialog's box on the smallest terminal."""
@@ -123,10 +124,14 @@ class FormCommands(ScreenActions):
 
     async def do_retire(self) -> None:
         """Retire the entity, or put it back in use."""
+        from tui.screens.actions.retire import ask_retire
+
         await ask_retire(self.screen, self._form.record)
 
     async def do_confirm(self) -> None:
         """Confirm all values as they stand here."""
+        from tui.screens.actions.confirm import confirm_record
+
         await confirm_record(self.screen, self._form.record)
 
     # --- show more ----------------------------------------------------------------------------------------------------
@@ -147,6 +152,8 @@ class FormCommands(ScreenActions):
 
     def do_find(self) -> None:
         """Search everything, and go to what is chosen in Fleet."""
+        from tui.dialogs.search import SearchDialog
+
         self.screen.open_dialog(SearchDialog(self.state.view, self.state.schema), self._on_search_done)
 
     def _on_search_done(self, hits: list[FoundSlot] | None) -> None:

@@ -12,8 +12,6 @@ from textual.widgets import Input
 
 from core.errors import FieldlineError
 from core.value_codec import Value
-from tui.dialogs.base import ChoiceDialog, ConfirmDialog
-from tui.dialogs.reference_picker import make_picker
 from tui.draft import newer_candidate
 from tui.glyphs import GLYPHS
 from tui.i18n.translate import _, language, ngettext
@@ -74,6 +72,8 @@ class FormEditor(ScreenActions):
 
     async def do_edit(self) -> None:
         """Open a field over the value, or what picks one."""
+        from tui.dialogs.reference_picker import make_picker
+
         row = self.row
         if row is None or self.typed_row:
             return
@@ -202,6 +202,8 @@ class FormEditor(ScreenActions):
 
     def do_revert_all(self) -> None:
         """Ask, and discard all edits."""
+        from tui.dialogs.base import ConfirmDialog
+
         count = len(self._form.draft)
         text = ngettext("{count} edit is forgotten.", "{count} edits are forgotten.", count)
 
@@ -217,6 +219,8 @@ class FormEditor(ScreenActions):
 
     def do_settle(self) -> None:
         """Choose one of the values of a conflict."""
+        from tui.dialogs.base import ChoiceDialog
+
         if row := self.row:
             lines = candidate_lines(row, 68, self._form.names, self.state.dates)
             rows = [(leaf.fact, line) for leaf, line in zip(row.slot.leaves, lines, strict=True)]

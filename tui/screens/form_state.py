@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.confirmation import Confirmations, confirmation_state
-from core.equipment.plan import PropertyState
 from core.records import Record
 from core.schema import Kind
 from core.value_codec import Value
@@ -30,6 +29,7 @@ from tui.view_models.form_lines import FormLines, property_details
 from tui.view_models.place_lines import PlaceLines
 
 if TYPE_CHECKING:
+    from core.equipment.plan import PropertyState
     from tui.app_state import AppState
 
 

@@ -137,7 +137,7 @@ class History(ListScreen):
         """A click on a bar goes to the newest change in it."""
         if event.lines.id == "density":
             event.stop()
-            self.density.move_to_bar(event.column - 1)
+            self.density.move_to_column(event.column - 1)
 
     # --- details -----------------------------------------------------------------------------------------------------
 

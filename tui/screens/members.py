@@ -5,8 +5,6 @@ Admitting and revoking them.
 
 from __future__ import annotations
 
-from functools import partial
-
 from textual.app import ComposeResult
 
 from core.errors import FieldlineError
@@ -187,7 +185,7 @@ class Members(ListScreen):
             made_text(rows.write_stats(member.device), self.state.dates),
             lambda columns: busy_line(quarters, dates.clock(), columns),
         )
-        latest = partial(self._changes.lines, member.device)
+        latest = self._changes.part(member.device)
         return member_pane_lines(member, texts, self._glance, latest, dates, width, height)
 
     def tail(self, width: int, height: int) -> list[Line]:

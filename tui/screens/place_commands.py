@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from core.equipment.inspection import Inspection
-from core.equipment.plan import Step
-from tui.dialogs.base import ConfirmRowsDialog
-from tui.dialogs.text_viewer import TextViewer
 from tui.draft import Draft
 from tui.i18n.translate import _, error_text, language, ngettext
 from tui.layout import Line
@@ -20,6 +17,10 @@ from tui.screens.form_editor import FormEditor
 from tui.screens.form_state import FormState
 from tui.screens.list_screen import ListScreen
 from tui.view_models.equipment import journal_lines, step_lines
+
+if TYPE_CHECKING:
+    from core.equipment.inspection import Inspection
+    from core.equipment.plan import Step
 
 MAX_JOURNAL_ROWS = 100
 """Rows that are shown; the command line shows all of them."""
@@ -103,6 +104,8 @@ class PlaceCommands(ScreenActions):
             if yes:
                 self.screen.run_task(partial(self._apply, steps, labels), group="equipment")
 
+        from tui.dialogs.base import ConfirmRowsDialog
+
         lines = step_lines(steps, labels, _PREVIEW_COLUMNS)
         self.screen.open_dialog(ConfirmRowsDialog(_("Set this device up?"), lines, _("set up")), answered)
 
@@ -124,12 +127,16 @@ class PlaceCommands(ScreenActions):
         elif len(ended) == 1 and failed[0].problem is not None:
             screen.show_message(error_text(failed[0].problem), attention=True)
         else:
+            from tui.dialogs.text_viewer import TextViewer
+
             title = ngettext("{count} property could not be set", "{count} properties could not be set", len(failed))
             screen.open_dialog(TextViewer(title, lambda width: step_lines(ended, labels, width)))
 
     async def do_journal(self) -> None:
         """Show what was applied on this device."""
         import asyncio
+
+        from tui.dialogs.text_viewer import TextViewer
 
         monitor, dates = self.state.equipment_monitor, self.state.dates
         rows = await asyncio.to_thread(monitor.inspector.journal.rows, MAX_JOURNAL_ROWS)

@@ -24,8 +24,9 @@ from tui.screens.sync_actions import SERVED_REASON, SyncActions, stop_worker
 from tui.view_models.cable_status import cable_status_text
 from tui.view_models.fleet_glance import (
     FleetGlance,
+    cable_sentences,
+    device_parts,
     holds_sentences,
-    reached_parts,
     read_glance,
     summary_lines,
 )
@@ -186,9 +187,9 @@ class Sync(ListScreen):
         draw = self._meter_lines if self.syncing.meter else self._text_lines
         if not self.has_panes:
             return [[("   ", "plain"), *line] for line in draw(width - 6, min(8, height))[:height]]
-        device = self.current_row.device if self.current_row else None
+        device = self.syncing.device_of(self.current_row)
         first: list[Part] = [lambda columns, room: draw(columns, min(8, room))[:room]]
-        second: list[Part] = [*reached_parts(self._glance, device), partial(self._changes.lines, device)]
+        second = [*device_parts(self._glance, device, self.state.dates), self._changes.part(device)]
         return [[(" ", "plain"), *line] for line in arrange_parts(first, second, width - 2, height)]
 
     def tail(self, width: int, height: int) -> list[Line]:
@@ -223,7 +224,7 @@ class Sync(ListScreen):
             texts.append((text, "plain"))
         if not self.has_panes:
             texts += [(f"{time}  {outcome}", "dim") for time, outcome in reversed(self.syncing.outcomes)]
-            texts += self._holds_sentences()
+            texts += self._holds_sentences() + cable_sentences(self._glance, self.syncing.device_of(self.current_row))
         return [[(line, role)] for text, role in texts for line in wrap_text(text, width)]
 
     def _holds_sentences(self) -> list[tuple[str, str]]:

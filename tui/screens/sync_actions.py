@@ -118,8 +118,15 @@ class SyncActions(ScreenActions):
 
     def last_device_at(self, endpoint: str) -> str:
         """The name of the device that was reached at an endpoint last; empty if none was."""
-        names = self.state.names
-        return next((names.device(device) for device, at in self.endpoints.items() if at == endpoint), "")
+        device = self._device_at(endpoint)
+        return self.state.names.device(device) if device else ""
+
+    def _device_at(self, endpoint: str) -> bytes | None:
+        return next((device for device, at in self.endpoints.items() if endpoint and at == endpoint), None)
+
+    def device_of(self, row: PeerRow | None) -> bytes | None:
+        """The device of a row: of a port the one that was reached there last."""
+        return (row.device or self._device_at(row.target)) if row else None
 
     async def load(self) -> None:
         """Read where devices and files were reached."""

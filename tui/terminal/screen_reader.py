@@ -5,6 +5,7 @@ The screens, their keys and their cursor are the same; only what is drawn become
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -73,7 +74,9 @@ class ScreenReader:
 
     def speak(self) -> None:
         """Say what is new."""
-        if self._app.screen_stack and (told := self._narrator.narrate(read_screen(self._app.screen))):
+        now = read_screen(self._app.screen) if self._app.screen_stack else ScreenText()
+        # What has no name stands between two dialogs only.
+        if now.part and (told := self._narrator.narrate(now)):
             self._write(told)
 
     def speak_all(self) -> None:
@@ -102,7 +105,8 @@ def speaking_app(app: type[AnyApp]) -> type[AnyApp]:
         def _display(self, screen: Screen[Any], renderable: Any) -> None:
             super()._display(screen, None)
             if renderable is not None and not self._batch_count:
-                self.painted.set()
+                if isinstance(painted := getattr(self, "painted", None), asyncio.Event):
+                    painted.set()
                 self._reader.note_drawn()
 
         def _write(self, text: str) -> None:

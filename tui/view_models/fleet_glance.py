@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from core.service.cable_log import CableSession, read_cable_sessions
 from core.store.queries.activity import Arrival, read_arrivals, read_daily_counts
 from core.workspace.holdings import FleetHoldings, read_fleet_holdings
 from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import N_, _, format_number, ngettext
 from tui.layout import Column, Line, cut, fit, fit_line, layout_columns, rule_line, wrap_text
+from tui.view_models.cable_quality import quality_lines, quality_text
 from tui.view_models.pane_columns import Part
 from tui.view_models.sparkline import bar, sparkline
 
@@ -41,6 +43,7 @@ class FleetGlance:
         names: device to name.
         holdings: who holds what.
         daily: device to its changes in each of the last days; devices without any are left out.
+        cables: device to the last sessions with it over a cable, the latest first.
         arrivals: what came from elsewhere lately, the latest first.
     """
 
@@ -50,6 +53,7 @@ class FleetGlance:
     holdings: FleetHoldings = field(default_factory=FleetHoldings)
     daily: Mapping[bytes, Sequence[int]] = field(default_factory=dict)
     arrivals: Sequence[Arrival] = ()
+    cables: Mapping[bytes, Sequence[CableSession]] = field(default_factory=dict)
 
     @property
     def busiest(self) -> int:
@@ -83,7 +87,10 @@ async def read_glance(workspace: Workspace, names: Mapping[bytes, str], now_us: 
 
     devices = sorted((each.device for each in members), key=rank)
     arrivals = await workspace.store.run(lambda connection: read_arrivals(connection, MAX_ARRIVALS))
-    return FleetGlance(me, devices, names, holdings, daily, arrivals)
+    cables: dict[bytes, list[CableSession]] = {}
+    for each in await read_cable_sessions(workspace.store):
+        cables.setdefault(each.peer, []).append(each)
+    return FleetGlance(me, devices, names, holdings, daily, arrivals, cables)
 
 
 def holds_text(missing: int | None) -> tuple[str, str]:
@@ -235,8 +242,17 @@ def arrival_lines(glance: FleetGlance, dates: DateFormatter, width: int, height:
     return lines
 
 
-def reached_parts(glance: FleetGlance, device: bytes | None) -> list[Part]:
-    """The parts of a pane about whom changes of a device, and of this one, reached."""
+def cable_sentences(glance: FleetGlance, device: bytes | None) -> list[tuple[str, str]]:
+    """How good the cable to a device was, in a sentence with its role."""
+    text = quality_text(glance.cables.get(device or b"", ()))
+    return [(text, "plain")] if text else []
+
+
+def device_parts(glance: FleetGlance, device: bytes | None, dates: DateFormatter) -> list[Part]:
+    """The parts of a pane about the cable to a device, and whom changes reached.
+
+    Those of the device, and of this one.
+    """
 
     def draw(chain: bytes, title: str, limit: int) -> Part:
         def draw_part(width: int, height: int) -> list[Line]:
@@ -248,7 +264,8 @@ def reached_parts(glance: FleetGlance, device: bytes | None) -> list[Part]:
     parts = [draw(glance.me, _("Changes of this device have reached"), 12)]
     if device is not None and device in glance.devices:
         parts.insert(0, draw(device, _("Its changes have reached"), 8))
-    return parts
+    sessions = glance.cables.get(device or b"", ())
+    return [lambda width, height: quality_lines(sessions, dates, width, height), *parts]
 
 
 def summary_lines(

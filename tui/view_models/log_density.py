@@ -14,7 +14,7 @@ from tui.layout import Line, fit_line, spread
 from tui.view_models.log_calendar import DayCount, LogCalendar
 from tui.view_models.sparkline import sparkline, tall_bars
 
-TALL_ROWS = 3
+TALL_ROWS, MAX_BAR_COLUMNS = 3, 4
 _UNITS = ((1, N_("one bar a day")), (7, N_("one bar a week")), (28, N_("one bar in four weeks")))
 """Days of a bar, and how that is said."""
 _MIN_LABEL_GAP_COLUMNS = 3
@@ -24,13 +24,14 @@ _MIN_LABEL_GAP_COLUMNS = 3
 class Density:
     """Counts of equal spans of days, the oldest first.
 
-    `first` is the first day of the first one.
+    `first` is the first day of the first one, `columns` how wide the bar of each is.
     """
 
     first: date
     days: int
     unit: str
     counts: Sequence[int]
+    columns: int = 1
 
     def bar_of(self, day: date) -> int:
         """The bar that a day is in."""
@@ -54,7 +55,8 @@ def count_density(calendar: LogCalendar, width: int) -> Density | None:
     counts = [0] * -(-span // step)
     for each in days:
         counts[(each.day - first).days // step] += each.count
-    return Density(first, step, _(unit) if unit else "", counts)
+    columns = max(1, min(MAX_BAR_COLUMNS, width // len(counts)))
+    return Density(first, step, _(unit) if unit else "", counts, columns)
 
 
 def density_line(density: Density, at: date | None, width: int) -> Line:
@@ -105,22 +107,25 @@ def density_block(
 
 
 def _with_mark(bars: str, density: Density, at: date | None) -> Line:
+    drawn = "".join(block * density.columns for block in bars)
     if at is None:
-        return [(bars, "tint")]
-    bar = density.bar_of(at)
-    return [(bars[:bar], "tint"), (bars[bar : bar + 1], "key"), (bars[bar + 1 :], "tint")]
+        return [(drawn, "tint")]
+    start = density.bar_of(at) * density.columns
+    end = start + density.columns
+    return [(drawn[:start], "tint"), (drawn[start:end], "key"), (drawn[end:], "tint")]
 
 
 def _axis_line(density: Density, at: date | None, width: int) -> Line:
     rule = ["─"] * (width - 2)
     for bar in _month_bars(density):
-        if bar < len(rule):
-            rule[bar] = "┬"
+        if bar * density.columns < len(rule):
+            rule[bar * density.columns] = "┬"
     if at is None:
         return [(" " + "".join(rule), "line")]
-    bar = min(density.bar_of(at), len(rule) - 1)
+    middle = density.bar_of(at) * density.columns + (density.columns - 1) // 2
+    middle = min(middle, len(rule) - 1)
     text = "".join(rule)
-    return [(" " + text[:bar], "line"), ("▲", "key"), (text[bar + 1 :], "line")]
+    return [(" " + text[:middle], "line"), ("▲", "key"), (text[middle + 1 :], "line")]
 
 
 def _month_bars(density: Density) -> list[int]:
@@ -141,9 +146,10 @@ def _label_line(density: Density, at: date | None, dates: DateFormatter, width: 
     for bar in _month_bars(density):
         last_day = density.start_of(bar + 1) - timedelta(days=1)
         text = dates.month(last_day.replace(day=1))
-        if bar + 1 >= end + _MIN_LABEL_GAP_COLUMNS and bar + 1 + cell_len(text) < width:
-            cells[bar + 1 : bar + 1 + len(text)] = text
-            end = bar + 1 + cell_len(text)
+        start = bar * density.columns + 1
+        if start >= end + _MIN_LABEL_GAP_COLUMNS and start + cell_len(text) < width:
+            cells[start : start + len(text)] = text
+            end = start + cell_len(text)
     return [("".join(cells)[:width], "dim")]
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from core.equipment.plan import PropertyState
 from core.schema import Kind
 from tui.i18n.dates import DateFormatter
 from tui.layout import Line
 from tui.view_models.equipment import actual_line
 from tui.view_models.form import DisplayNames, FormRow
 from tui.view_models.form_lines import FormLines
+
+if TYPE_CHECKING:
+    from core.equipment.plan import PropertyState
 
 MIN_VALUE_COLUMNS, MAX_VALUE_COLUMNS = 16, 40
 """Columns of a configured value beside what this device has."""

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from core.inbox import InboxItem
 from core.records import Edit, Record
 from core.schema import KIND, RETIRED, Property, Schema
 from core.slots import Candidate
 from core.store.view import View
 from core.value_codec import Value
-from core.workspace.conflict_preview import preview_conflicts
 from tui.i18n.translate import _, format_number, language
 from tui.layout import cut
 from tui.view_models.breadcrumbs import breadcrumbs
 from tui.view_models.form import DisplayNames, FormRow, format_value, value_references
+
+if TYPE_CHECKING:
+    from core.inbox import InboxItem
 
 MAX_CLASHES = 4
 """Clashes that are listed one by one, so that the edits stay in sight."""
@@ -56,6 +58,8 @@ async def clash_warnings(
 
     That these values would make; `inbox_notice` says what comes of them.
     """
+    from core.workspace.conflict_preview import preview_conflicts
+
     found = await preview_conflicts(view, schema, wanted)
     others = {e for item in found[:MAX_CLASHES] for e in _other_entities(item, wanted)[:2]}
     called = await breadcrumbs(others, view, schema)

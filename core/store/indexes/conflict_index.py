@@ -11,15 +11,15 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from core.errors import FieldlineError
-from core.records import Record
-from core.schema import Kind, Property, Schema
+from core.records import Record, record_of_values
+from core.schema import RETIRED, Kind, Property, Schema
 from core.store import entities
 from core.store.connection import chunks, placeholders
 from core.store.indexes.ancestry import Ancestry
@@ -42,7 +42,7 @@ CREATE TABLE readings (number INTEGER NOT NULL) STRICT;
 INSERT INTO readings VALUES (0);
 CREATE TABLE unread (entity INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE clues (
-  entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL, reading INTEGER NOT NULL
+  entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL, reading INTEGER NOT NULL, sort TEXT
 ) STRICT;
 CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
 CREATE INDEX claims_entity ON claims (entity);
@@ -59,7 +59,17 @@ _TITLES_SQL = """
 CREATE TABLE titles (
   kind TEXT, sort TEXT, entity BLOB, PRIMARY KEY (kind, sort, entity)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX titles_entity ON titles (entity);
+"""
+"""The row of an entity is found by the kind and the order in its clues."""
+
+_SHORTER_KEYS_SQL = """
+UPDATE clues SET sort = (SELECT t.sort FROM entities e JOIN titles t ON t.entity = e.entity WHERE e.id = clues.entity);
+DROP INDEX IF EXISTS titles_entity;
+ALTER TABLE claims RENAME TO claims_before;
+CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO claims (claim, entity) SELECT substr(claim, 1, 8), entity FROM claims_before;
+DROP TABLE claims_before;
+CREATE INDEX claims_entity ON claims (entity)
 """
 
 # Two networks are nested or apart: one overlaps another if it begins before an earlier one ends, or the next begins
@@ -110,6 +120,16 @@ def create_titles_table(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def shorten_keys(connection: sqlite3.Connection) -> None:
+    """Make of earlier tables those of now, which find titles by the clues.
+
+    And have the first half of what only one may have.
+    """
+    connection.execute("ALTER TABLE clues ADD COLUMN sort TEXT")
+    for statement in _SHORTER_KEYS_SQL.split(";"):
+        connection.execute(statement.strip())
+
+
 def reset_index(connection: sqlite3.Connection) -> None:
     """Let everything be read again."""
     for table in ("unread", "clues", "claims", "spans", "mentions", "titles", "matters"):
@@ -151,10 +171,14 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
     ids = dict(rows)
     known = Ancestry(connection)
     this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
-    for record in entities.read_records(connection, NOW, list(ids), schema):
-        _store_entry(
-            connection, record.entity, ids[record.entity], build_index_entry(record, schema, known.named_by), this
-        )
+    _store_entries(
+        connection,
+        [
+            (record.entity, ids[record.entity], build_index_entry(record, schema, known.named_by))
+            for record in _records_to_index(connection, list(ids), schema)
+        ],
+        this,
+    )
     connection.executemany("DELETE FROM unread WHERE entity = ?", [(number,) for number in ids.values()])
     return int(connection.execute("SELECT count(*) FROM unread").fetchone()[0])
 
@@ -249,8 +273,12 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
     for some in chunks(numbers):
         ids = dict(some)
         kept = _stored_rows(connection, ids)
-        for record in entities.read_records(connection, NOW, list(ids), schema):
+        for record in _records_to_index(connection, list(ids), schema):
             wrong += kept[record.entity] != _entry_rows(build_index_entry(record, schema, known.named_by))
+    (stray,) = connection.execute(
+        "SELECT (SELECT count(*) FROM titles) - (SELECT count(*) FROM clues WHERE kind IS NOT NULL)"
+    ).fetchone()
+    wrong += abs(stray)
     if not wrong:
         return []
     return [FieldlineError("clues: those of {count} entities are wrong, by what the changes say.", count=wrong)]
@@ -293,14 +321,17 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
         f"SELECT entity, kind, odd FROM clues WHERE entity IN ({listed})", numbers
     ):
         own[number] = kind, bool(odd)
-    for found, columns, table, keys in (
-        (sets[0], "kind, sort", "titles", list(ids)),
-        (sets[1], "claim", "claims", numbers),
-        (sets[2], "space, first, last", "spans", numbers),
-        (sets[3], "target, kind", "mentions", numbers),
+    titles_query = (
+        "SELECT t.entity, t.kind, t.sort FROM clues c CROSS JOIN entities e ON e.id = c.entity"
+        " CROSS JOIN titles t ON t.kind = c.kind AND t.sort = c.sort AND t.entity = e.entity"
+    )
+    for found, query in (
+        (sets[0], f"{titles_query} WHERE c.entity IN ({listed})"),
+        (sets[1], f"SELECT entity, claim FROM claims WHERE entity IN ({listed})"),
+        (sets[2], f"SELECT entity, space, first, last FROM spans WHERE entity IN ({listed})"),
+        (sets[3], f"SELECT entity, target, kind FROM mentions WHERE entity IN ({listed})"),
     ):
-        query = f"SELECT entity, {columns} FROM {table} WHERE entity IN ({listed})"
-        for entity, *said in connection.execute(query, keys):
+        for entity, *said in connection.execute(query, numbers):
             found.setdefault(entity, set()).add(said[0] if len(said) == 1 else tuple(said))
     titles, claims, spans, mentions = sets
     return {
@@ -315,24 +346,55 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
     }
 
 
-def _store_entry(
-    connection: sqlite3.Connection, entity: bytes, number: int, clues: ConflictIndexEntry, this: int
+def _records_to_index(connection: sqlite3.Connection, ids: list[bytes], schema: Schema) -> Iterator[Record]:
+    """Read what the clues of these entities are made of.
+
+    Who said it matters of those only that are retired.
+    """
+    stated = entities.read_entity_values(connection, NOW, ids)
+    retired = [entity for entity in ids if stated[entity].values.get(RETIRED) is True]
+    yield from entities.read_records(connection, NOW, retired, schema)
+    gone = set(retired)
+    for entity in ids:
+        if entity not in gone:
+            yield record_of_values(entity, stated[entity].values, schema)
+
+
+def _store_entries(
+    connection: sqlite3.Connection, clues: Sequence[tuple[bytes, int, ConflictIndexEntry]], this: int
 ) -> None:
+    """Keep the clues of these entities in place of what was kept.
+
+    They are given with their rows.
+    """
+    numbers = [(number,) for _, number, _ in clues]
     for table in ("claims", "spans", "mentions"):
-        connection.execute(f"DELETE FROM {table} WHERE entity = ?", (number,))
-    connection.execute(
-        "INSERT OR REPLACE INTO clues (entity, kind, odd, reading) VALUES (?, ?, ?, ?)",
-        (number, clues.kind, clues.has_own_item, this),
+        connection.executemany(f"DELETE FROM {table} WHERE entity = ?", numbers)
+    # Titles are found by the clues that they were kept with.
+    connection.executemany(
+        "DELETE FROM titles WHERE (kind, sort) = (SELECT kind, sort FROM clues WHERE entity = ?) AND entity = ?",
+        [(number, entity) for entity, number, _ in clues],
     )
-    connection.execute("DELETE FROM titles WHERE entity = ?", (entity,))
-    if clues.kind is not None:
-        titled = (clues.kind, clues.sort_key, entity)
-        connection.execute("INSERT INTO titles (kind, sort, entity) VALUES (?, ?, ?)", titled)
-    connection.executemany("INSERT INTO claims (claim, entity) VALUES (?, ?)", [(c, number) for c in clues.unique_keys])
+    connection.executemany(
+        "INSERT OR REPLACE INTO clues (entity, kind, odd, reading, sort) VALUES (?, ?, ?, ?, ?)",
+        [
+            (number, each.kind, each.has_own_item, this, each.sort_key if each.kind is not None else None)
+            for _, number, each in clues
+        ],
+    )
+    connection.executemany(
+        "INSERT INTO titles (kind, sort, entity) VALUES (?, ?, ?)",
+        [(each.kind, each.sort_key, entity) for entity, _, each in clues if each.kind is not None],
+    )
+    connection.executemany(
+        "INSERT INTO claims (claim, entity) VALUES (?, ?)",
+        [(claim, number) for _, number, each in clues for claim in each.unique_keys],
+    )
     connection.executemany(
         "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)",
-        [(*span, number) for span in clues.network_ranges],
+        [(*span, number) for _, number, each in clues for span in each.network_ranges],
     )
     connection.executemany(
-        "INSERT INTO mentions (entity, target, kind) VALUES (?, ?, ?)", [(number, *ref) for ref in clues.references]
+        "INSERT INTO mentions (entity, target, kind) VALUES (?, ?, ?)",
+        [(number, *reference) for _, number, each in clues for reference in each.references],
     )

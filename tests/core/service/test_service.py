@@ -176,7 +176,7 @@ async def test_what_other_processes_save_is_reported_to_the_peer(pair: tuple[Wor
         other = await Workspace.open(pair[1].home.folder, user="Jansen")
         await note(other, "elsewhere")
         await other.close()
-        await until(lambda: received(first) == 1)
+        await until(lambda: received(first) == 1 and len(second.events) == 2)
     assert len(await roots(pair)) == 1
     assert [event.endpoint is None for event in first.events] == [True, True]
     assert [event.endpoint is None for event in second.events] == [False, False]

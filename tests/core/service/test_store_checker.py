@@ -24,7 +24,7 @@ from core.workspace.diagnostics import Finding, check_store
 from tests.support.deadlines import DEADLINE_S
 
 FAST = ServiceIntervals(first_check_s=0.0, check_poll_s=0.01, check_share=1.0)
-DAMAGE = "UPDATE facts SET value = x'1819' WHERE id = (SELECT max(id) FROM facts)"
+DAMAGE = "UPDATE facts SET content = (SELECT min(id) FROM contents) WHERE id = (SELECT max(id) FROM facts)"
 
 
 @pytest.fixture

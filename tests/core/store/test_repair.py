@@ -42,7 +42,7 @@ class Usage(NamedTuple):
     free: int
 
 
-DERIVED_NOTES = ("active", "cells", "cells_row", "clues", "matters", "membership", "verified")
+DERIVED_NOTES = ("active", "cells", "cells_row", "checked", "clues", "matters", "membership", "verified")
 FACTS = "SELECT f.id, value, effective, current FROM facts f JOIN contents v ON v.id = f.content ORDER BY 1"
 BYTES_TABLES = ("blocks", "packs")
 

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from core.service.cable_log import CableSession
 from core.workspace import Workspace
 from tests.support.deadlines import DEADLINE_S
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
+from tui.i18n.dates import DateFormatter
 from tui.i18n.translate import set_language
 from tui.screens.base import BaseScreen
+from tui.view_models.cable_quality import quality_lines, quality_text
 
 PLACES = ("1", "2", "3", "4", "5", "6")
 SIZES = {"80x24": SMALL, "120x40": LARGE}
+DATES = DateFormatter(lambda: NOW, UTC)
 
 
 @pytest.fixture
@@ -142,3 +147,18 @@ def test_no_sentence_about_a_key_is_cut_off_on_a_small_screen() -> None:
         set_language(language)
         for text in (write_refusal(status) or "" for status in ("reads", "waits", "out")):
             assert cell_len(f" {text} ") <= 80, text
+
+
+def test_how_good_a_cable_was_is_drawn_and_said() -> None:
+    sessions = [
+        CableSession(b"p" * 16, 3_000_000, 115_200, 92_000, 400, 3, 2),
+        CableSession(b"p" * 16, 2_000_000, 115_200, 46_000, 100, is_complete=False),
+    ]
+    lines = ["".join(text for text, _role in line) for line in quality_lines(sessions, DATES, 70, 10)]
+    assert lines[0].startswith("Cable  2 sessions ─")
+    assert lines[1].split() == ["rate", "92,000", "bit/s", "▅▇"]
+    assert lines[2].split() == ["bits", "corrected", "2", "─▇"]
+    assert lines[3].split() == ["sent", "again", "3", "of", "500", "─▇"]
+    assert lines[4].split()[:3] == ["the", "last", "complete"]
+    assert quality_text(sessions) == "Cable, 2 sessions: 92,000 bit/s · 2 bits corrected"
+    assert quality_lines([], DATES, 70, 10) == [] and quality_text([]) == ""

@@ -5,7 +5,7 @@ Each row has its change, each month its heading, and each bar its day.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +85,15 @@ def test_one_change_is_seen_beside_a_thousand() -> None:
     assert sparkline([0, 1, 1000]) == "─▁▇"
     assert [row[1] for row in tall_bars([1000, 1], 3)][-1] != " "
     assert bucket_counts([0, 5, 10], 0, 10, 2) == [1, 2]
+
+
+def test_few_bars_are_drawn_wider_and_the_mark_stands_below_its_bar() -> None:
+    calendar = LogCalendar([(number * 96, number + 1) for number in range(9, -1, -1)], DATES)
+    density = count_density(calendar, 45)
+    assert density is not None and density.columns == 4
+    lines = [
+        "".join(text for text, _role in line) for line in density_block(calendar, density, date(1970, 1, 3), DATES, 45)
+    ]
+    assert len(lines[3].rstrip()) == 1 + 10 * 4
+    assert (lines[4].index("▲") - 1) // density.columns == 2
+    assert "".join(text for text, role in density_line(density, date(1970, 1, 3), 45) if role == "key") == "▄▄▄▄"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from core.body import Fact
+from core.conflict_index import ConflictIndexEntry, build_index_entry
 from core.inbox import InboxItem, acceptance_property
+from core.records import Record
+from core.store import entities
 from core.store.indexes import conflict_index
+from core.store.indexes.ancestry import Ancestry
+from core.store.scope import NOW
 from core.store.store import Store
 from core.value_codec import Ref
 from core.workspace import lazy_inbox
@@ -161,4 +168,21 @@ async def test_items_loaded_from_few_properties_are_those_of_whole_records(tmp_p
         ]
     assert {item.type for item in whole} >= {"conflict", "duplicate", "dangling", "retired-edit", "invalid"}
     assert len(inbox.accepted) == 1
+    ids = list(map(entity, range(1, 7)))
+    by_leaves, by_values = [await store._database.run(read, ids) for read in (_entries_by_leaves, _entries_by_values)]
+    assert by_leaves == by_values
+    assert len(by_leaves) > 4
     await store.close()
+
+
+def _entries_by_leaves(connection: sqlite3.Connection, ids: list[bytes]) -> set[ConflictIndexEntry]:
+    return _entries(connection, entities.read_records(connection, NOW, ids, CENTRE))
+
+
+def _entries_by_values(connection: sqlite3.Connection, ids: list[bytes]) -> set[ConflictIndexEntry]:
+    return _entries(connection, conflict_index._records_to_index(connection, ids, CENTRE))
+
+
+def _entries(connection: sqlite3.Connection, records: Iterable[Record]) -> set[ConflictIndexEntry]:
+    known = Ancestry(connection)
+    return {build_index_entry(record, CENTRE, known.named_by) for record in records}

@@ -1,0 +1,130 @@
+"""A store of an earlier version is brought to this one whole, or stays as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from core.body import Fact
+from core.schema_toml import load_builtin_schema
+from core.store import migrations
+from core.store.block_table import iterate_blocks
+from core.store.store import Store
+from tests.support.older_store import make_version_14
+from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen
+
+SCHEMA = load_builtin_schema("service-centre")
+CHANGES = 300
+THING = b"T" * 16
+VALUES = (
+    "SELECT id, value FROM facts ORDER BY id",
+    "SELECT f.id, value FROM facts f JOIN contents v ON v.id = content",
+)
+
+
+class Content(NamedTuple):
+    """What a store of either version holds."""
+
+    blocks: list[tuple[int, bytes]]
+    values: list[tuple[int, bytes]]
+    version: int
+
+
+def clock() -> int:
+    return 2000
+
+
+def content_of(path: Path) -> Content:
+    with closing(sqlite3.connect(path)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        old = version == 14
+        blocks = connection.execute("SELECT * FROM blocks ORDER BY 1") if old else iterate_blocks(connection)
+        return Content(list(blocks), sorted(connection.execute(VALUES[not old])), version)
+
+
+async def build(path: Path) -> None:
+    store = await Store.create(path, fleet=FLEET, clock=lambda: 1000)
+    pen = Pen(1)
+    facts = [(Fact(ENTITY, f"p{n % 20}", "x" * n), Fact(OTHER, f"q{n}", n % 7)) for n in range(CHANGES)]
+    await store.save_blocks([*FOUNDING, *(pen.write(*each, at=10 + n) for n, each in enumerate(facts))])
+    things = [Fact(THING, "kind", "locality"), Fact(THING, "code", "241"), Fact(ENTITY, "kind", "place")]
+    await store.save_blocks([pen.write(*things, at=1000)])
+    while await store.count_unread(SCHEMA):
+        await store.update_conflict_index(SCHEMA, 10)
+    await store.close()
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("older") / "store.db"
+    asyncio.run(build(path))
+    with closing(sqlite3.connect(path)) as connection:
+        make_version_14(connection)
+    return path
+
+
+@pytest.fixture
+def older(before: Path, tmp_path: Path) -> Path:
+    """A copy to be brought to this version."""
+    shutil.copy(before, tmp_path / "store.db")
+    return tmp_path / "store.db"
+
+
+async def test_all_bytes_and_values_are_kept_and_how_far_it_is_is_reported(older: Path) -> None:
+    kept = content_of(older)
+    assert kept.version == 14
+    seen: list[tuple[int, int]] = []
+    await (await Store.open(older, clock=clock, on_progress=lambda *each: seen.append(each))).close()
+    assert content_of(older) == kept._replace(version=migrations.STORE_VERSION)
+    assert {total for _, total in seen} == {2 * len(kept.blocks)}
+    assert seen == sorted(seen)
+    assert seen[-1][0] >= len(kept.blocks)
+    again: list[int] = []
+    await (await Store.open(older, clock=clock, on_progress=lambda done, total: again.append(done))).close()
+    assert again == []
+
+
+async def test_what_is_derived_is_right_and_goes_on_from_there(older: Path) -> None:
+    store = await Store.open(older, clock=clock)
+    assert await store.count_unread(SCHEMA) == 0
+    assert (await store.verify(SCHEMA)).problems == []
+    await store.save_blocks([Pen(0, FOUNDING).write(Fact(THING, "code", "242"), at=2000)])
+    while await store.count_unread(SCHEMA):
+        await store.update_conflict_index(SCHEMA, 10)
+    assert (await store.verify(SCHEMA)).problems == []
+    await store.close()
+
+
+@pytest.mark.parametrize("calls", [1, 3, 8])
+async def test_what_is_stopped_leaves_the_store_as_it_was(older: Path, calls: int) -> None:
+    kept = content_of(older)
+    left = iter(range(calls - 1))
+
+    def stop(done: int, total: int) -> None:
+        if next(left, None) is None:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await Store.open(older, clock=clock, on_progress=stop)
+    assert content_of(older) == kept
+
+
+async def test_the_room_is_given_back_once_nobody_else_writes(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "_MIN_FREE_PAGES", 1)
+    size = older.stat().st_size
+    await (await Store.open(older, clock=clock)).close()
+    smaller = older.stat().st_size
+    assert smaller < size * 0.8
+    with closing(sqlite3.connect(older, isolation_level=None)) as other:
+        other.executescript("CREATE TABLE waste (data BLOB); INSERT INTO waste VALUES (zeroblob(1000000));")
+        other.executescript("DROP TABLE waste; PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE;")
+        await (await Store.open(older, clock=clock)).close()
+        assert older.stat().st_size > smaller + 900_000
+    await (await Store.open(older, clock=clock)).close()
+    assert older.stat().st_size < smaller + 100_000
