@@ -26,19 +26,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from core.member_statements import ADMIN, MemberStatements, Seniority
-from core.membership import (
-    NAME_PROPERTY,
-    REVOKED_PROPERTY,
-    ROLE_PROPERTY,
-    Authority,
-    ChainEnd,
-    Chains,
-    Grant,
-    Member,
-    MemberFact,
-    Membership,
-    parse_role,
-)
+from core.member_values import NAME_PROPERTY, REVOKED_PROPERTY, ROLE_PROPERTY, parse_role
+from core.membership import Authority, ChainEnd, Chains, Grant, Member, MemberFact, Membership
 from core.slots import Candidate, slot_of
 from core.succession import SUCCESSION_PREFIX
 from core.value_codec import CHANGE_ID_BYTES, Value

@@ -10,20 +10,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.membership import (
+from core.member_values import (
     REVOKED_PROPERTY,
     ROLE_PROPERTY,
-    Authority,
-    Chains,
     Cut,
-    Denial,
-    Grant,
-    MemberFact,
-    RoleRule,
     parse_readmission,
     parse_revocation,
     parse_role,
 )
+from core.membership import Authority, Chains, Denial, Grant, MemberFact, RoleRule
 from core.value_codec import CHANGE_ID_BYTES
 
 ADMIN = "admin"

@@ -115,7 +115,10 @@ def split_kinds(text: str) -> tuple[str, dict[str, str]]:
 
 @lru_cache(maxsize=64)  # the same few texts are read with each batch of changes that comes
 def placing_properties(text: str) -> frozenset[str]:
-    """Give the properties that place a kind in others, by its text, whatever else is wrong with that."""
+    """Give the properties that place a kind in others, by a schema's text.
+
+    Whatever else is wrong with that.
+    """
     document = _parse_document(text, MAX_TEXT_BYTES, "", [])
     named = (document.get("parent"), document.get("within")) if document is not None else ()
     return frozenset(name for name in named if isinstance(name, str))

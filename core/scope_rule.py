@@ -16,7 +16,8 @@ from typing import Protocol
 
 from blake3 import blake3
 
-from core.membership import UNBOUND, Membership, Scope, Scopes
+from core.member_values import UNBOUND, Scope, Scopes
+from core.membership import Membership
 from core.schema import KIND, PERSON_KIND
 from core.value_codec import ID_BYTES, ParentRef, Ref, Value
 
@@ -32,14 +33,18 @@ _CHANCE_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """That an entity was placed in another one, by a device that was bound to `scopes` then."""
+    """That an entity was placed in another one.
+
+    By a device that was bound to `scopes` then."""
 
     parent: bytes
     scopes: Scopes = UNBOUND
 
 
 class Placings(Protocol):
-    """Where entities were ever placed, with effect or by the bound device that made them."""
+    """Where entities were ever placed.
+
+    With effect, or by the bound device that made them."""
 
     def placings(self, entity: bytes) -> Collection[Placing]:
         """Where an entity was ever placed; no two are equal."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core import values
 from core.authority import may_succeed
 from core.fleet_secrets import EPOCH_PROPERTY, HIDDEN_TEXT, is_secret
-from core.membership import ROLE_PROPERTY
+from core.member_values import ROLE_PROPERTY
 from core.schema import Property
 from core.store.entities import EntityName
 from core.value_codec import FactRef, Redacted, Ref, Value, Withdrawal

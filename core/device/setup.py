@@ -13,7 +13,7 @@ from core.device.home import Home, make_folder, new_home
 from core.errors import Refused
 from core.fleet_secrets import SECRET_PROPERTY
 from core.header import fleet_id
-from core.membership import RECOVERY_PROPERTY
+from core.member_values import RECOVERY_PROPERTY
 from core.paths import exists
 from core.salt_tree import SEED_BYTES
 from core.schema import FLEET_KIND, KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema

@@ -21,7 +21,8 @@ from core.errors import FieldlineError, Refused
 from core.header import BATCH_BYTES
 from core.history_import import HistoryLine, KeyRef, entity_uuid
 from core.locality_split import Placed, split
-from core.membership import ROLE_PROPERTY, ROLES, WRITING_ROLES, Membership
+from core.member_values import ROLE_PROPERTY, ROLES, WRITING_ROLES
+from core.membership import Membership
 from core.records import Edit, make_edit
 from core.salt_tree import SEED_BYTES
 from core.schema import KIND, Schema

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from core.changes import Block, change_id, decode_block, verify_block
 from core.errors import AuthorUnknown, BlockRefused
 from core.header import fleet_id
-from core.membership import MEMBER_PROPERTIES, Membership
+from core.member_values import MEMBER_PROPERTIES
+from core.membership import Membership
 from core.store.connection import read_meta, transaction, write_meta
 from core.store.indexes.member_facts import read_ever_admitted
 from core.store.ingest import Receipt, add_blocks

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from core.authority import may_succeed
 from core.changes import Block
 from core.errors import OverLimit
-from core.membership import LIMIT_PROPERTY, ROLE_PROPERTY, Membership, may_limit
+from core.member_values import LIMIT_PROPERTY, ROLE_PROPERTY, may_limit
+from core.membership import Membership
 from core.store.connection import VALUE_SQL, load_value, read_meta, write_meta
 from core.store.indexes.member_facts import read_ever_admins, read_successions
 from core.value_codec import MAX_FACTS

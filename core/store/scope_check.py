@@ -1,4 +1,4 @@
-"""See to it that a device which is bound to localities writes only what has effect.
+"""See to it that a bound device writes only what has effect.
 
 Runs on the store's thread with the plain connection, in the caller's transaction.
 """
@@ -27,7 +27,7 @@ _MAX_NAMES = 5
 def check_in_scope(
     connection: sqlite3.Connection, membership: Membership, member: Member, blocks: Sequence[Block], schema: Schema
 ) -> None:
-    """Raise Refused if some of what a bound device has just written lies outside its scope.
+    """Raise Refused for what a bound device has written outside its scope.
 
     Stricter than what others enforce: what was moved out of the scope meanwhile lies outside, too.
     """

@@ -15,7 +15,8 @@ from core.changes import FLEET_ENTITY, Block
 from core.effective_time import Dated, effective_times
 from core.errors import Refused
 from core.header import device_id, fleet_id
-from core.membership import MEMBER_PROPERTIES, RECOVERY_PROPERTY, ROLE_PROPERTY, Cut, MemberFact, parse_recovery
+from core.member_values import MEMBER_PROPERTIES, RECOVERY_PROPERTY, ROLE_PROPERTY, Cut, parse_recovery
+from core.membership import MemberFact
 from core.succession import is_succession
 from core.value_codec import withdrawn_by
 

@@ -18,13 +18,16 @@ MIN_ID_DIGITS = 4
 
 
 async def accept_items(workspace: DeviceContext, items: Sequence[InboxItem], note: str | None) -> bytes | None:
-    """See `Workspace.accept`."""
+    """Accept inbox items as they are, and give the change.
+
+    Each is back when one of its values changes. Raises Refused for a conflict. None if there are none.
+    """
     records = await workspace.view().records_by_id({item.entity for item in items}, await workspace.schema())
     return await workspace.save([resolution.accept_item(item, records[item.entity]) for item in items], note)
 
 
 async def withdraw_acceptance(workspace: DeviceContext, items: Sequence[InboxItem], note: str | None) -> bytes | None:
-    """See `Workspace.withdraw_acceptance`."""
+    """Put accepted items back into the inbox; the change, None if none was."""
     ids = {entity for item in items for entity in item.entities}
     records = await workspace.view().records_by_id(ids, await workspace.schema())
     edits = [

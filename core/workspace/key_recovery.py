@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from core.device.context import DeviceContext
 from core.errors import FieldlineError, Refused
 from core.identity import Identity
-from core.membership import Mark, Member
+from core.member_values import Mark
+from core.membership import Member
 from core.workspace.members import admit_device, mark, revoke_device
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from core.device.home import Home
 from core.device.next_key import adopt_next_key
 from core.errors import FieldlineError
 from core.identity import create_next_identity
-from core.membership import NAME_PROPERTY, ROLE_PROPERTY, Membership
+from core.member_values import NAME_PROPERTY, ROLE_PROPERTY
+from core.membership import Membership
 from core.records import Edit
 from core.schema import KIND, MEMBER_KIND
 from core.store import store_file

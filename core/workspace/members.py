@@ -15,7 +15,7 @@ from core.device.context import EditResult
 from core.epoch_keys import EPOCH_KEY_BYTES
 from core.errors import FieldlineError, Refused
 from core.fleet_secrets import EPOCH_PROPERTY
-from core.membership import (
+from core.member_values import (
     BOUND_ROLE,
     LIMIT_PROPERTY,
     MAX_SCOPE,
@@ -24,16 +24,14 @@ from core.membership import (
     ROLE_PROPERTY,
     ROLES,
     UNBOUND,
-    ChainEnd,
     Cut,
     Mark,
-    Member,
-    Membership,
     Scope,
     readmission_value,
     revocation_value,
     role_value,
 )
+from core.membership import ChainEnd, Member, Membership
 from core.records import Edit
 from core.schema import KIND, MEMBER_KIND, SCHEMA_KIND, SCHEMA_PROPERTY_PREFIX, Schema
 from core.store.indexes import member_facts

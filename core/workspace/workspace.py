@@ -175,21 +175,6 @@ class Workspace(DeviceContext):
 
         return await edit.resolve_with_candidate(self, shown, name, fact, note)
 
-    async def accept(self, items: Sequence[InboxItem], note: str | None = None) -> bytes | None:
-        """Accept inbox items as they are, and give the change.
-
-        Each is back when one of its values changes. Raises Refused for a conflict. None if there are none.
-        """
-        from core.workspace import acceptance
-
-        return await acceptance.accept_items(self, items, note)
-
-    async def withdraw_acceptance(self, items: Sequence[InboxItem], note: str | None = None) -> bytes | None:
-        """Put accepted items back into the inbox; the change, None if none was."""
-        from core.workspace import acceptance
-
-        return await acceptance.withdraw_acceptance(self, items, note)
-
     async def publish(self, schema: Schema, note: str | None = None) -> EditResult:
         """Publish a schema, a fact for each kind that differs; for admins only."""
         from core.workspace import members

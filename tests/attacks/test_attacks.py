@@ -17,7 +17,14 @@ from core.body import Fact
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY
 from core.header import MAX_TIMESTAMP_US
 from core.identity import load_identity
-from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, readmission_value, revocation_value, role_value
+from core.member_values import (
+    REVOKED_PROPERTY,
+    ROLE_PROPERTY,
+    Cut,
+    readmission_value,
+    revocation_value,
+    role_value,
+)
 from core.store import quotas
 from tests.support.attacker import Attacker, block_of, feed, state_of
 from tests.support.cli import Terminal

@@ -20,7 +20,7 @@ from core.chain import Tip, advance, first_tip
 from core.changes import Change, decode_block, sign_block, verify_block
 from core.epoch_keys import EpochKeys
 from core.header import device_id
-from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, revocation_value
+from core.member_values import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, revocation_value
 from core.salt_tree import SEED_BYTES
 from core.store.indexes.active_members import read_may_connect
 from core.store.store import Store

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.authority import evaluate_membership
 from core.chain import Side
-from core.membership import (
+from core.member_values import (
     MAX_SCOPE,
     NAME_PROPERTY,
     NO_ROLE,
@@ -21,9 +21,6 @@ from core.membership import (
     UNBOUND,
     WRITING_ROLES,
     Cut,
-    Grant,
-    MemberFact,
-    Membership,
     mark_text,
     parse_readmission,
     parse_revocation,
@@ -32,6 +29,7 @@ from core.membership import (
     revocation_value,
     role_value,
 )
+from core.membership import Grant, MemberFact, Membership
 
 A, B, C, D, E = (letter * 16 for letter in (b"A", b"B", b"C", b"D", b"E"))
 DEVICES = (A, B, C, D, E)

@@ -11,7 +11,7 @@ import click
 
 from core.device.display_names import full_entity_name
 from core.inbox import ITEM_TYPES
-from core.membership import ROLES
+from core.member_values import ROLES
 from core.paths import exists
 from core.schema import Schema
 from core.schema_toml import BUILT_IN_SCHEMAS, load_builtin_schema, parse_schema_file

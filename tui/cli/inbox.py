@@ -159,7 +159,7 @@ def _acceptance_text(context: CliContext, leaf: Candidate) -> str:
 @option("--note", metavar="TEXT", help=N_("Why; shown in the log."))
 @DRY_RUN_OPTION
 async def accept(context: CliContext, items: tuple[str, ...], undo: bool, note: str | None, dry_run: bool) -> None:
-    from core.workspace.acceptance import find_items
+    from core.workspace.acceptance import accept_items, find_items, withdraw_acceptance
 
     async with await context.open_workspace(dry_run=dry_run) as workspace:
         with show_progress(N_("{done} of {total} read")) as on_progress:
@@ -167,8 +167,8 @@ async def accept(context: CliContext, items: tuple[str, ...], undo: bool, note: 
         accepted = await workspace.inbox(accepted=True)
         found = find_items([*open_items, *accepted], items)
         wanted = [item for item in found if (item.acceptance is None) != undo]
-        save = workspace.withdraw_acceptance if undo else workspace.accept
-        change = await save(wanted, note)
+        save = withdraw_acceptance if undo else accept_items
+        change = await save(workspace, wanted, note)
         if workspace.planned is not None:
             await print_dry_run(context, workspace)
             return

@@ -11,7 +11,7 @@ import click
 from core.device import input_validation
 from core.device.home import Home
 from core.errors import FieldlineError, Refused
-from core.membership import ROLES
+from core.member_values import ROLES
 from core.paths import exists
 from core.service.pairing_links import PAIR_PORT
 from core.service.pairing_runner import Admission

@@ -10,8 +10,9 @@ from functools import partial
 
 from core.device import input_validation
 from core.errors import Refused
-from core.membership import ROLES as ALL_ROLES
-from core.membership import Cut, Mark, Member
+from core.member_values import ROLES as ALL_ROLES
+from core.member_values import Cut, Mark
+from core.membership import Member
 from core.store.indexes.member_facts import ChainEntry, kept_changes
 from core.workspace.members import chain, mark, revoke_device
 from tui.dialogs.base import ChoiceDialog, ConfirmDialog, PromptDialog

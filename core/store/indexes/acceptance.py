@@ -19,7 +19,8 @@ from blake3 import blake3
 
 from core.chain_links import State
 from core.changes import SCHEMA_ENTITY, Block
-from core.membership import MEMBER_PROPERTIES, NO_GRANT, NO_ROLE, WRITING_ROLES, Grant, Membership
+from core.member_values import MEMBER_PROPERTIES, NO_ROLE, WRITING_ROLES
+from core.membership import NO_GRANT, Grant, Membership
 from core.scope_rule import ScopeRule
 from core.store.connection import VALUE_SQL, chunks, load_value, placeholders, write_meta
 from core.store.indexes.active_members import VERSION_META_KEY, note_active_members, read_version

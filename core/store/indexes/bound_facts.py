@@ -1,4 +1,4 @@
-"""What the facts of devices that are bound to localities depend on (core.scope_rule).
+"""What the facts of bound devices depend on (core.scope_rule).
 
 Where entities were ever placed, by what properties, and what lies below them.
 
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from core.chain_links import State
 from core.changes import SCHEMA_ENTITY
-from core.membership import WRITING_ROLES, Membership
+from core.member_values import WRITING_ROLES
+from core.membership import Membership
 from core.schema import SCHEMA_PROPERTY_PREFIX
 from core.scope_rule import MAX_LEVELS, Placing, is_made_by, parent_of
 from core.store.connection import VALUE_SQL, chunks, load_value, placeholders

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from core.chain import Side, Tip
 from core.chain_links import State
-from core.membership import Cut
+from core.member_values import Cut
 from core.store.indexes.chain_table import read_ids_above, read_ids_below
 
 

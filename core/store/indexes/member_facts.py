@@ -16,16 +16,8 @@ from core.authority import evaluate_membership, ever_admins, ever_admitted
 from core.chain_links import State
 from core.changes import FLEET_ENTITY, fact_id
 from core.header import device_id
-from core.membership import (
-    MAX_HEADS,
-    RECOVERY_PROPERTY,
-    ROLE_PROPERTY,
-    Cut,
-    Mark,
-    MemberFact,
-    Membership,
-    parse_recovery,
-)
+from core.member_values import MAX_HEADS, RECOVERY_PROPERTY, ROLE_PROPERTY, Cut, Mark, parse_recovery
+from core.membership import MemberFact, Membership
 from core.store.connection import VALUE_SQL, load_value
 from core.store.indexes.chain_sides import StoredChains
 from core.store.indexes.chain_table import read_heads

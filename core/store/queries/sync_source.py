@@ -10,7 +10,7 @@ from bisect import bisect_right
 
 from core.chain_links import State
 from core.changes import SCHEMA_ENTITY
-from core.membership import LIMIT_PROPERTY
+from core.member_values import LIMIT_PROPERTY
 from core.mountain_range import Range
 from core.store import block_table
 from core.store.connection import chunks, placeholders

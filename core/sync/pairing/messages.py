@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.membership import ROLES
+from core.member_values import ROLES
 from core.value_codec import ID_BYTES
 from core.values import is_line
 

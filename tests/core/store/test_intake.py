@@ -16,7 +16,7 @@ from core.authority import ever_admitted
 from core.body import Fact
 from core.changes import change_id
 from core.errors import AuthorUnknown
-from core.membership import ROLE_PROPERTY
+from core.member_values import ROLE_PROPERTY
 from core.store.intake import read_refused
 from core.store.store import Store
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, Pen

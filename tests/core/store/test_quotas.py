@@ -13,7 +13,7 @@ import pytest
 from core.body import Fact
 from core.changes import change_id
 from core.errors import OverLimit
-from core.membership import LIMIT_PROPERTY, ROLE_PROPERTY
+from core.member_values import LIMIT_PROPERTY, ROLE_PROPERTY
 from core.store import quotas
 from core.store.quotas import OverLimitCount, read_limit, read_over_limit
 from core.store.store import Store

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.body import Fact
 from core.changes import Block, decode_block
-from core.membership import MEMBER_PROPERTIES, REVOKED_PROPERTY, Cut, revocation_value
+from core.member_values import MEMBER_PROPERTIES, REVOKED_PROPERTY, Cut, revocation_value
 from core.slots import Slot
 from core.store.store import Store
 from core.value_codec import ParentRef, Ref, withdrawal_of

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from core.body import Fact
 from core.changes import SCHEMA_ENTITY, change_id
-from core.membership import ROLE_PROPERTY, revocation_value
+from core.member_values import ROLE_PROPERTY, revocation_value
 from core.records import Edit, make_edit
 from core.schema import Schema
 from core.slots import Conflict

@@ -13,7 +13,7 @@ import pytest
 from core.device.home import Home
 from core.errors import FieldlineError, Refused
 from core.identity import load_identity
-from core.membership import Cut
+from core.member_values import Cut
 from core.schema_toml import load_builtin_schema
 from core.store.connection import StoreError
 from core.workspace import Workspace

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.membership import ROLE_PROPERTY
+from core.member_values import ROLE_PROPERTY
 from core.schema import RETIRED, Property
 from core.store.queries.fact_diffs import FactDiff
 from core.succession import SUCCESSION_PREFIX

@@ -55,10 +55,11 @@ class AcceptActions(ScreenActions):
         return [(cut(text, PREVIEW_COLUMNS), "plain")]
 
     async def _save(self, items: Sequence[InboxItem], is_accepted: bool, note: str) -> None:
+        from core.workspace.acceptance import accept_items, withdraw_acceptance
+
         self._selection.on_resolve()
-        workspace = self.state.workspace
-        save = workspace.withdraw_acceptance if is_accepted else workspace.accept
-        await save(items, note or None)
+        save = withdraw_acceptance if is_accepted else accept_items
+        await save(self.state.workspace, items, note or None)
         self._selection.marked_keys.clear()
         await self.state.refresh_data()
         text = _("Back in the inbox. u undoes it.") if is_accepted else _("Accepted as it is. u undoes it.")

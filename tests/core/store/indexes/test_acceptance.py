@@ -11,7 +11,14 @@ import pytest
 
 from core.body import Fact
 from core.changes import FLEET_ENTITY, SCHEMA_ENTITY, decode_block
-from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, readmission_value, revocation_value, role_value
+from core.member_values import (
+    REVOKED_PROPERTY,
+    ROLE_PROPERTY,
+    Cut,
+    readmission_value,
+    revocation_value,
+    role_value,
+)
 from core.records import Edit
 from core.store.store import Store
 from core.value_codec import Value

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.body import Fact
-from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY
+from core.member_values import REVOKED_PROPERTY, ROLE_PROPERTY
 from core.store.indexes import acceptance
 from core.store.indexes.active_members import META_KEY, read_may_connect
 from core.store.store import Store

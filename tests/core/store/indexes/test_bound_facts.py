@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from core.body import Fact
 from core.changes import SCHEMA_ENTITY, change_id, decode_block
-from core.membership import ROLE_PROPERTY, Authority, Cut, Membership, RoleRule, role_value
+from core.member_values import ROLE_PROPERTY, Cut, role_value
+from core.membership import Authority, Membership, RoleRule
 from core.scope_rule import MAX_LEVELS, MAX_PLACES, is_made_by, make_entity_id
 from core.store.queries.stats import Connection
 from core.store.store import Store
@@ -83,7 +84,7 @@ async def effects(store: Store) -> tuple[set[tuple[bytes, int]], set[bytes]]:
     return await store.run(read_effects)
 
 
-async def said(path: Path, blocks: Sequence[bytes], *facts: Fact, pen: Pen | None = None) -> list[bool]:
+async def have_effect(path: Path, blocks: Sequence[bytes], *facts: Fact, pen: Pen | None = None) -> list[bool]:
     """Which of the facts of a change of the bound device have effect, in their order."""
     change = (pen or Pen(2)).write(*facts, at=50)
     async with make(path, *blocks, change) as store:
@@ -97,7 +98,7 @@ async def said(path: Path, blocks: Sequence[bytes], *facts: Fact, pen: Pen | Non
 
 async def test_it_writes_of_its_locality_and_of_what_lies_there_and_of_nothing_else(tmp_path: Path) -> None:
     facts = [Fact(each, "printer", "x") for each in (HERE, OLD, THERE, STRANGE, b"?" * 16)]
-    assert await said(tmp_path / "s", founded(Pen(0, FOUNDING)), *facts) == [True, True, False, False, False]
+    assert await have_effect(tmp_path / "s", founded(Pen(0, FOUNDING)), *facts) == [True, True, False, False, False]
 
 
 async def test_it_moves_nothing_into_its_scope_nor_out_of_it(tmp_path: Path) -> None:
@@ -113,35 +114,35 @@ async def test_it_moves_nothing_into_its_scope_nor_out_of_it(tmp_path: Path) -> 
         [Fact(OWN, "kind", "locality")],
     ]
     for number, facts in enumerate(moves):
-        assert not any(await said(tmp_path / f"s{number}", founded(Pen(0, FOUNDING)), *facts)), facts
+        assert not any(await have_effect(tmp_path / f"s{number}", founded(Pen(0, FOUNDING)), *facts)), facts
 
 
 async def test_what_it_makes_lies_where_it_says_and_others_bound_there_write_of_it(tmp_path: Path) -> None:
     admin = Pen(0, FOUNDING)
     blocks = founded(admin)
     new = [Fact(OWN, "kind", "place"), place(OWN, HERE), Fact(OWN, "printer", "x")]
-    assert await said(tmp_path / "s", blocks, *new) == [True] * 3
+    assert await have_effect(tmp_path / "s", blocks, *new) == [True] * 3
     made = Pen(2).write(*new, at=20)
     seen = fact_about(FOUNDING[1], AUTHORS[1].device, ROLE_PROPERTY)
     third = admin.write(bind(AUTHORS[1].device, [HERE, THERE], seen), at=5)
     printer = Fact(OWN, "printer", "y")
-    assert await said(tmp_path / "t", [*blocks, made, third], printer, pen=Pen(1)) == [True]
-    assert await said(tmp_path / "u", [*blocks, made, third], printer, pen=Pen(3)) == [False]
+    assert await have_effect(tmp_path / "t", [*blocks, made, third], printer, pen=Pen(1)) == [True]
+    assert await have_effect(tmp_path / "u", [*blocks, made, third], printer, pen=Pen(3)) == [False]
 
 
 async def test_it_says_who_its_users_are(tmp_path: Path) -> None:
     person = [Fact(OWN, "kind", "person"), Fact(OWN, "person.name", "Jones")]
-    assert await said(tmp_path / "s", founded(Pen(0, FOUNDING)), *person) == [True, True]
+    assert await have_effect(tmp_path / "s", founded(Pen(0, FOUNDING)), *person) == [True, True]
     other = [Fact(STRANGE, "kind", "person"), Fact(STRANGE, "person.name", "EVIL")]
-    assert await said(tmp_path / "t", founded(Pen(0, FOUNDING)), *other) == [False, False]
+    assert await have_effect(tmp_path / "t", founded(Pen(0, FOUNDING)), *other) == [False, False]
 
 
 async def test_what_is_moved_away_keeps_what_was_said_of_it(tmp_path: Path) -> None:
     admin = Pen(0, FOUNDING)
     blocks = founded(admin)
     moved = admin.write(place(OLD, THERE, fact_about(blocks[0], OLD, "locality")), at=60)
-    assert await said(tmp_path / "s", [*blocks, moved], Fact(OLD, "printer", "x")) == [True]
-    assert await said(tmp_path / "t", [*blocks, moved], Fact(OLD, "printer", "x"), pen=Pen(3)) == [True]
+    assert await have_effect(tmp_path / "s", [*blocks, moved], Fact(OLD, "printer", "x")) == [True]
+    assert await have_effect(tmp_path / "t", [*blocks, moved], Fact(OLD, "printer", "x"), pen=Pen(3)) == [True]
 
 
 async def test_what_it_wrote_before_it_was_bound_stays(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ async def test_what_it_wrote_before_it_was_bound_stays(tmp_path: Path) -> None:
 
 
 async def test_what_comes_late_is_settled_then(tmp_path: Path) -> None:
-    """The schema, where something lies, and what that lies in, after what was said of it."""
+    """The schema and where something lies come after what depends on them."""
     deep = b"D" * 16
     admin = Pen(0, FOUNDING)
     blocks = founded(admin)
@@ -175,12 +176,12 @@ async def test_what_is_nested_too_deep_or_placed_too_often_lies_nowhere(tmp_path
     nested = [place(inner, outer) for outer, inner in pairwise(chain)]
     pen = Pen(2)
     blocks = [*founded(Pen(0, FOUNDING)), *(pen.write(each, at=20) for each in nested)]
-    assert await said(tmp_path / "s", blocks, *(Fact(e, "x", 1) for e in chain[-2:]), pen=pen) == [True, False]
+    assert await have_effect(tmp_path / "s", blocks, *(Fact(e, "x", 1) for e in chain[-2:]), pen=pen) == [True, False]
     admin = Pen(0, FOUNDING)
     blocks = founded(admin)
     often = [admin.write(place(OLD, bytes([number]) * 16), at=9) for number in range(100, 100 + MAX_PLACES)]
-    assert await said(tmp_path / "t", [*blocks, *often[:-1]], Fact(OLD, "x", 1)) == [True]
-    assert await said(tmp_path / "u", [*blocks, *often], Fact(OLD, "x", 1)) == [False]
+    assert await have_effect(tmp_path / "t", [*blocks, *often[:-1]], Fact(OLD, "x", 1)) == [True]
+    assert await have_effect(tmp_path / "u", [*blocks, *often], Fact(OLD, "x", 1)) == [False]
 
 
 def test_an_id_says_who_has_made_it() -> None:

@@ -17,7 +17,14 @@ from core.body import Fact
 from core.changes import FLEET_ENTITY, Change, change_id, decode_block, sign_block
 from core.errors import FieldlineError
 from core.header import Header, sign
-from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, readmission_value, revocation_value, role_value
+from core.member_values import (
+    REVOKED_PROPERTY,
+    ROLE_PROPERTY,
+    Cut,
+    readmission_value,
+    revocation_value,
+    role_value,
+)
 from core.records import Edit
 from core.store.store import Store
 from core.store.verify import DERIVED_QUERIES

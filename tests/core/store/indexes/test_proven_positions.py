@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from core.body import Fact
 from core.changes import decode_block
-from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, Cut, readmission_value, revocation_value, role_value
+from core.member_values import (
+    REVOKED_PROPERTY,
+    ROLE_PROPERTY,
+    Cut,
+    readmission_value,
+    revocation_value,
+    role_value,
+)
 from core.slots import Slot
 from core.store.store import Store
 from core.sync.events import Done

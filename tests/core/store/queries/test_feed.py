@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.body import Fact
 from core.changes import change_id
-from core.membership import REVOKED_PROPERTY, ROLE_PROPERTY, revocation_value
+from core.member_values import REVOKED_PROPERTY, ROLE_PROPERTY, revocation_value
 from core.store.queries import feed
 from core.store.store import Store
 from core.value_codec import Value

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.membership import ROLES
+from core.member_values import ROLES
 from core.sync.pairing import messages
 from core.sync.pairing.messages import (
     HEAD_BYTES,
