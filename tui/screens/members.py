@@ -107,28 +107,26 @@ class Members(ListScreen):
             self._faults.setdefault(beyond.device, []).append(limit_message(beyond, membership))
         me = workspace.identity.device
         self._is_admin = membership.is_admin(me)
-        found = dict(membership.members)
-        found.setdefault(me, Member(me, workspace.home.name(), "", "pending"))
+        found = {me: Member(me, workspace.home.name(), "", "pending"), **membership.members}
         self._called_at_us = {each.device: each.at_us for each in await read_callers(workspace.store)}
         for device in self._called_at_us:
             found.setdefault(device, Member(device, "", "", "pending"))
         wanted = [member for member in found.values() if self.filter.is_match(*member_texts(member))]
         ordered = sorted(wanted, key=lambda m: (m.state == "revoked", member_name(m).casefold(), m.device))
         synced_at_us = {
-            stats.device: stats.last_received_at_us
-            for stats in reversed(await workspace.store.source_stats())
-            if stats.device
+            each.device: each.last_received_at_us
+            for each in reversed(await workspace.store.source_stats())
+            if each.device
         }
-        bound_to = {each for member in self.state.membership.members.values() for each in member.bound_to}
-        self._localities = await self.state.breadcrumbs_of(bound_to) if bound_to else {}
+        self._localities = await self.state.breadcrumbs_of({each for member in ordered for each in member.bound_to})
         self._glance = glance = await read_glance(workspace, self.state.names.devices, self.state.dates.clock())
         for device, contact in glance.holdings.contacts.items():
             synced_at_us[device] = max(contact.at_us, synced_at_us.get(device, 0))
         self._people = await workspace.store.run(read_author_counts) if self.has_panes else []
         self._quarters.clear()
         self._changes.clear()
-        view, dates = self.state.view, self.state.dates
-        rows = MemberRows(ordered, synced_at_us, me, view, dates, self._faults, self.member_rows, glance)
+        state = self.state
+        rows = MemberRows(ordered, synced_at_us, me, state.view, state.dates, self._faults, self.member_rows, glance)
         self.lines.show_rows(rows, cursor=rows.index(self.lines.key))
         await self._read_quarters()
 
