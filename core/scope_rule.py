@@ -35,7 +35,8 @@ _CHANCE_BYTES = 8
 class Placing:
     """That an entity was placed in another one.
 
-    By a device that was bound to `scopes` then."""
+    By a device that was bound to `scopes` then.
+    """
 
     parent: bytes
     scopes: Scopes = UNBOUND
@@ -44,7 +45,8 @@ class Placing:
 class Placings(Protocol):
     """Where entities were ever placed.
 
-    With effect, or by the bound device that made them."""
+    With effect, or by the bound device that made them.
+    """
 
     def placings(self, entity: bytes) -> Collection[Placing]:
         """Where an entity was ever placed; no two are equal."""
