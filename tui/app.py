@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen
-from textual.worker import WorkerCancelled, WorkerFailed, WorkType
+from textual.worker import WorkerCancelled, WorkerError, WorkerFailed, WorkType
 
 from core.changes import FLEET_ENTITY
 from core.errors import FieldlineError
@@ -161,6 +161,11 @@ class FieldlineApp(DiffApp):
         return "here" if self.here else "fleet"
 
     async def on_unmount(self) -> None:
+        # Who still reads would find the loader's store closed.
+        self.workers.cancel_all()
+        for worker in list(self.workers):
+            with suppress(WorkerError):
+                await worker.wait()
         await self.inbox_loader.close()
         await self.draft_keeper.close()
 
