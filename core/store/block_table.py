@@ -18,13 +18,19 @@ from core.store.packs import MIN_PACK_BYTES, pack_blocks, unpack_blocks
 MAX_LOOSE_BYTES = 64 << 10
 """So many bytes of blocks wait to be packed."""
 
+_LOOK_EVERY = 8
+"""After so many changes is looked how much waits: each look reads all that does."""
+
 Row = tuple[int, bytes]
 """A change's row id and the exact bytes of its block."""
 
 
 def add_blocks(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     """Keep the blocks of new changes, in the caller's transaction."""
-    connection.executemany("INSERT INTO blocks (change, data) VALUES (?, ?)", rows)
+    added = list(rows)
+    connection.executemany("INSERT INTO blocks (change, data) VALUES (?, ?)", added)
+    if not any(row % _LOOK_EVERY == 0 for row, _ in added):
+        return
     (loose,) = connection.execute("SELECT sum(length(data)) FROM blocks").fetchone()
     if loose is not None and loose >= MAX_LOOSE_BYTES:
         pack_loose(connection)
