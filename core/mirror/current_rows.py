@@ -71,9 +71,7 @@ class CurrentRows:
         """
         after = 0
         with ExitStack() as files:
-            waiting = [
-                PackedRows(table, files.enter_context(TemporaryFile())) for table in ("leaf_details", "entities")
-            ]
+            waiting = [PackedRows(table, files.enter_context(TemporaryFile())) for table in TABLES]
             while some := mirror_source.read_entity_ids(self._store, after, ENTITIES_PER_COPY):
                 after = some[-1][0]
                 for rows, packed in zip(waiting, self._pack(some), strict=True):
