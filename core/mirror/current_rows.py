@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from tempfile import TemporaryFile
 
@@ -27,7 +27,7 @@ from core.mirror.copy_rows import (
     pack_json,
     pack_references,
 )
-from core.mirror.database import Connection
+from core.mirror.database import Connection, MirrorError
 from core.mirror.server_work import ServerWork
 from core.schema import RETIRED, Kind, Property, Schema
 from core.store import entities
@@ -44,6 +44,19 @@ ENTITIES_PER_COPY = 10_000
 _KEPT_VALUES = 16_384
 
 EntityRow = tuple[int, bytes, bool, str | None, str | None, str, bytes | None]
+
+
+@contextmanager
+def _translate_file_errors() -> Iterator[None]:
+    """Turn what is wrong with temporary files into a MirrorError with one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise MirrorError(
+            "Temporary files cannot be written on this device ({why}): free some space, or name another folder in"
+            " TMPDIR. The mirror stays as it was.",
+            why=error.strerror or str(error),
+        ) from None
 
 
 class CurrentRows:
@@ -70,7 +83,7 @@ class CurrentRows:
         As long as the server is at work, the rows wait in files.
         """
         after = 0
-        with ExitStack() as files:
+        with _translate_file_errors(), ExitStack() as files:
             waiting = [PackedRows(table, files.enter_context(TemporaryFile())) for table in TABLES]
             while some := mirror_source.read_entity_ids(self._store, after, ENTITIES_PER_COPY):
                 after = some[-1][0]
