@@ -5,6 +5,7 @@ A fixed environment, Hypothesis profiles, where snapshots lie, data from beside 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -33,6 +34,17 @@ os.environ.update(TZ="UTC", LANG="C.UTF-8", TERM="xterm-256color")
 time.tzset()
 # A shell starts what it runs in the background with SIGINT ignored, and so would be every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What is imported and collected stays until the end: to look through it for cycles again and again would cost a tenth
+# of the time of all tests. Cycles that tests leave behind are still found, less often.
+gc.set_threshold(100_000, 10, 20)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of the search for cycles."""
+    gc.collect()
+    gc.freeze()
+
 
 # `test` tries the same examples in every run, so that a red run is about the change at hand; `soak` looks for new ones.
 # How long an example takes is the machine's affair: no deadline, no health check of speed.
