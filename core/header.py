@@ -188,7 +188,7 @@ def has_signed(key: bytes, signature: bytes, message: bytes) -> bool:
 
 @lru_cache(maxsize=1)
 def _verifiers() -> tuple[Callable[[bytes], Ed25519PublicKey], tuple[type[Exception], ...]]:
-    """Give what reads a public key, which keeps those it has read, and what tells of a bad signature.
+    """Give what reads a public key and keeps it, and what tells of a bad signature.
 
     A command that checks none does not wait for the library.
     """
@@ -287,7 +287,10 @@ def _header(key: bytes, plain: Any) -> Header:
 
 
 def _extensions(plain: dict[Any, Any]) -> dict[int, Any]:
-    """Give what later versions added, in order; raises BlockRefused for fields that no version can have added."""
+    """Give what later versions added, in order.
+
+    Raises BlockRefused for fields that no version can have added.
+    """
     if any(type(each) is not int or (each < MIN_EXTENSION and each not in _FIELDS) for each in plain):
         raise _unknown_format()
     return {each: plain[each] for each in sorted(plain) if each >= MIN_EXTENSION}
