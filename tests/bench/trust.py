@@ -102,7 +102,7 @@ async def _openings(path: Path, device: bytes) -> tuple[float, float]:
 
 
 def _signatures() -> list[float]:
-    """How many signatures are checked on arrival for each checked in a plain loop, on one core.
+    """How many signatures are checked on arrival for each in a plain loop.
 
     Of blocks that are read already; with reading them; and with unpacking them as they go over a link.
     """
