@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from core.errors import FieldlineError
 from core.inbox import InboxItem
 from core.workspace.chain_report import fork_messages
+from core.workspace.scope_report import scope_messages_for_inbox
 from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _, ngettext
@@ -23,7 +24,7 @@ from tui.screens.inbox_list import InboxRows, ItemSelection
 from tui.screens.list_screen import ListScreen
 from tui.view_models.form import format_value
 from tui.view_models.inbox import item_lines, item_property, item_title
-from tui.view_models.inbox_pane import fork_hint, pane_lines, tail_lines
+from tui.view_models.inbox_pane import notice_hint, pane_lines, tail_lines
 from tui.widgets.lines import Lines
 
 _MIN_TAIL_LINES = 10
@@ -36,6 +37,8 @@ class Inbox(ListScreen):
     TAB = "inbox"
     SCOPES = ("inbox", "listing")
     _forks: Sequence[FieldlineError] = ()
+    _outside: Sequence[FieldlineError] = ()
+    """What bound devices said outside their scopes."""
     BINDINGS = command_bindings("inbox")
     CSS = """
     Inbox #details { height: 7; }
@@ -66,6 +69,7 @@ class Inbox(ListScreen):
         selection = self.selection
         selection.names.mark_stale()
         self._forks = await fork_messages(self.state.workspace)
+        self._outside = await scope_messages_for_inbox(self.state.workspace)
         items = await self.filter.apply(self.state.inbox_items)
         old, source = self.lines, InboxRows(self.state, items, selection.names, selection.marked_keys)
         if selection.marked_keys:
@@ -103,7 +107,8 @@ class Inbox(ListScreen):
         count, marked = len(self.lines.source), len(self.selection.marked_keys)
         left = self.filter.count_text(count) if count else self._empty_text()
         lasting = self.state.viewed_at_us is not None or self.state.readonly
-        right = fork_hint(self._forks) or (_("resolve all by rule: R") if count and not lasting else "")
+        by_rule = _("resolve all by rule: R") if count and not lasting else ""
+        right = notice_hint(self._forks, self._outside) or by_rule
         if self.filter.shows_accepted:
             right = _("what is open: A")
         if marked:
@@ -127,7 +132,8 @@ class Inbox(ListScreen):
     def tail(self, width: int, height: int) -> list[Line]:
         if height < _MIN_TAIL_LINES or self.filter.text or self.filter.shows_accepted:
             return []
-        return tail_lines(self._forks, self.state.inbox_items.keys, self.selection.names.known.entities, width, height)
+        notices = [*self._forks, *self._outside]
+        return tail_lines(notices, self.state.inbox_items.keys, self.selection.names.known.entities, width, height)
 
     @property
     def _details_height(self) -> int:

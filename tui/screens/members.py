@@ -15,6 +15,7 @@ from core.store.queries.chain_faults import faults_by_device, read_chain_faults
 from core.store.queries.log import LogFilter
 from core.store.quotas import read_over_limit
 from core.workspace.chain_report import fault_message, limit_message
+from core.workspace.scope_report import scope_messages
 from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, ngettext
 from tui.layout import Line, wrap_text
@@ -106,6 +107,8 @@ class Members(ListScreen):
         for beyond in await workspace.store.run(lambda connection: read_over_limit(connection, fleet)):
             self._faults.setdefault(beyond.device, []).append(limit_message(beyond, membership))
         me = workspace.identity.device
+        for device, message in (await scope_messages(workspace)).items():
+            self._faults.setdefault(device, []).append(message)
         self._is_admin = membership.is_admin(me)
         found = {me: Member(me, workspace.home.name(), "", "pending"), **membership.members}
         self._called_at_us = {each.device: each.at_us for each in await read_callers(workspace.store)}

@@ -227,16 +227,20 @@ def _outcome(details: ItemDetails, chosen: int, width: int, schema: Schema) -> l
     return [*lines, *[[(" " + line, "dim")] for line in wrap_text(text, width - 1)]]
 
 
-def fork_hint(forks: Sequence[FieldlineError]) -> str:
-    """Where to look at chains that fork; empty if none does."""
-    return ngettext("{count} chain forks: 6", "{count} chains fork: 6", len(forks)) if forks else ""
+def notice_hint(forks: Sequence[FieldlineError], outside: Sequence[FieldlineError]) -> str:
+    """Where to look at chains that fork, else at what was said outside a scope; empty if nothing is."""
+    if forks:
+        return ngettext("{count} chain forks: 6", "{count} chains fork: 6", len(forks))
+    if outside:
+        return ngettext("{count} device wrote out of scope: 6", "{count} devices wrote out of scope: 6", len(outside))
+    return ""
 
 
 def tail_lines(
-    forks: Sequence[FieldlineError], keys: Sequence[ItemKey], names: Mapping[bytes, str], width: int, height: int
+    notices: Sequence[FieldlineError], keys: Sequence[ItemKey], names: Mapping[bytes, str], width: int, height: int
 ) -> list[Line]:
-    """The chains that fork, in at most half of the lines, and `summary_lines`."""
-    texts = [line for fork in forks for line in wrap_text(error_text(fork), width - 2)][: height // 2]
+    """What is told of devices, in at most half of the lines, and `summary_lines`."""
+    texts = [line for notice in notices for line in wrap_text(error_text(notice), width - 2)][: height // 2]
     told: list[Line] = [[(text, "attention")] for text in texts]
     return told + summary_lines(keys, names, width, height - len(told))
 
