@@ -15,7 +15,7 @@ from core.chain_links import State
 from core.changes import Block, parent_ids
 from core.membership import Membership
 from core.store import block_table
-from core.store.connection import chunks, placeholders
+from core.store.connection import chunks, effective_sql, placeholders
 from core.store.indexes.acceptance import initial_acceptance, update_acceptance
 from core.store.indexes.chain_table import link_chains
 from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
@@ -100,15 +100,16 @@ def add_blocks(
         entities,
         receipt,
     )
+    times = {rows[block.id]: block.at_us for block in ordered}
     contents = intern_values(connection, "contents", "value", (value for _, value in facts.values()))
     connection.executemany(
-        "INSERT INTO facts (id, entity, property, content, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO facts (id, entity, property, content, later, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 fact,
                 *place,
                 contents[value],
-                effective[fact],
+                effective[fact] - times[fact // MAX_FACTS],
                 accepted.facts[fact],
                 accepted.facts[fact] and fact not in withdrawals,
             )
@@ -266,7 +267,7 @@ def _effective_times(
     older = list({target for target, _ in edges if target // MAX_FACTS not in own})
     for some in chunks(older):
         effective.update(
-            connection.execute(f"SELECT id, effective FROM facts WHERE id IN ({placeholders(some)})", some)
+            connection.execute(f"SELECT id, {effective_sql()} FROM facts f WHERE id IN ({placeholders(some)})", some)
         )
     for block in blocks:
         for index in range(len(block.facts)):
@@ -360,9 +361,11 @@ def _propagate_effective_times(connection: sqlite3.Connection, arrived: list[Obs
     while work:
         target = work.pop()
         raised = connection.execute(
-            """UPDATE facts SET effective = (SELECT effective FROM facts WHERE id = :target)
-               WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
-                 AND effective < (SELECT effective FROM facts WHERE id = :target) RETURNING id""",
+            f"""UPDATE facts AS f
+                SET later = later + (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target) - {effective_sql()}
+                WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
+                  AND {effective_sql()} < (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target)
+                RETURNING id""",
             {"target": target},
         ).fetchall()
         work += [fact for (fact,) in raised]

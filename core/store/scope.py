@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from core.store.connection import effective_sql
 from core.value_codec import MAX_FACTS
 from core.withdrawal import FOREVER
 
@@ -36,12 +37,12 @@ class Scope:
             return "1"
         if self.kind == "known_at":
             return "c.received_at <= :moment"
-        return has_fact("f.effective <= :moment")
+        return has_fact(f"{effective_sql()} <= :moment")
 
     @property
     def fact_condition(self) -> str:
         """That fact `f` of change `c` is in sight."""
-        column = {"now": "1", "as_of": "f.effective <= :moment", "known_at": "c.received_at <= :moment"}
+        column = {"now": "1", "as_of": f"{effective_sql()} <= :moment", "known_at": "c.received_at <= :moment"}
         return column[self.kind]
 
     @property
@@ -49,7 +50,7 @@ class Scope:
         """That fact `f` is a leaf; of change `c`, which only `known_at` needs."""
         if self.kind == "now":
             return "f.current = 1"
-        over, seen, timeline = "", "g.effective <= :moment", EFFECTIVE
+        over, seen, timeline = "", f"{effective_sql('g')} <= :moment", EFFECTIVE
         if self.kind == "known_at":
             over, seen = f" JOIN changes d ON d.id = o.fact / {MAX_FACTS}", "d.received_at <= :moment"
             timeline = RECEIVED
