@@ -19,7 +19,7 @@ import aiosqlite
 
 from core.errors import BlockRefused, FieldlineError
 from core.store.memory_tables import drop_shadows, has_current_shadows, run_in_memory
-from core.value_codec import MAX_FACTS, Value, decode_value
+from core.value_codec import Value, decode_value
 
 if TYPE_CHECKING:
     from core.changes import Block
@@ -32,11 +32,6 @@ BUSY_TIMEOUT_S = 10.0
 VALUE_SQL = "(SELECT value FROM contents WHERE id = f.content)"
 """The encoded value of a fact `f`. Each value is kept once; facts state the same if their `content` is the same."""
 MAX_SQL_VARIABLES = 500
-
-
-def effective_sql(fact: str = "f") -> str:
-    """Give the SQL for the time from which a fact counts, where its change is not joined."""
-    return f"({fact}.later + (SELECT at FROM changes WHERE id = {fact}.id / {MAX_FACTS}))"
 
 
 class StoreError(FieldlineError):

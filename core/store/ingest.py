@@ -15,7 +15,7 @@ from core.chain_links import State
 from core.changes import Block, parent_ids
 from core.membership import Membership
 from core.store import block_table
-from core.store.connection import chunks, effective_sql, placeholders
+from core.store.connection import chunks, placeholders
 from core.store.indexes.acceptance import initial_acceptance, update_acceptance
 from core.store.indexes.chain_table import link_chains
 from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
@@ -25,6 +25,7 @@ from core.store.indexes.search_index import index_facts
 from core.store.indexes.short_ids import add_short_ids
 from core.store.indexes.withdrawals import add_withdrawals, refresh_void
 from core.store.row_ids import intern_values, row_ids_of
+from core.store.scope import effective_sql
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value, parents_of, plain_reference, withdrawn_by
 
 ObsoletesEdge = tuple[int, int]

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.store.connection import effective_sql
 from core.value_codec import MAX_FACTS
 from core.withdrawal import FOREVER
 
@@ -65,6 +64,11 @@ class Scope:
     def facts_source(self) -> str:
         """The tables that `leaves_condition` speaks of, joined; most need no change."""
         return f"facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}" if self.kind == "known_at" else "facts f"
+
+
+def effective_sql(fact: str = "f") -> str:
+    """Give the SQL for the time from which a fact counts, where its change is not joined."""
+    return f"({fact}.later + (SELECT at FROM changes WHERE id = {fact}.id / {MAX_FACTS}))"
 
 
 def void_condition(fact: str, timeline: int = EFFECTIVE, moment: str = str(FOREVER - 1)) -> str:

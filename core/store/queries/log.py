@@ -13,10 +13,9 @@ from typing import Any
 
 from core.effective_time import clock_error
 from core.slots import Clock
-from core.store.connection import effective_sql
 from core.store.entities import OWN_LINKS
 from core.store.indexes.search_index import indexed_property_condition, quote_grams, texts_query
-from core.store.scope import Scope, has_fact
+from core.store.scope import Scope, effective_sql, has_fact
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, encode_value
 from core.values import boolean_word, stored_words
 

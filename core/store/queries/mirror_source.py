@@ -19,8 +19,8 @@ from operator import itemgetter
 from core.changes import FLEET_ENTITY
 from core.fleet_secrets import SECRET_PROPERTIES
 from core.slots import Candidate, slot_of
-from core.store.connection import VALUE_SQL, effective_sql, load_value
-from core.store.scope import EFFECTIVE
+from core.store.connection import VALUE_SQL, load_value
+from core.store.scope import EFFECTIVE, effective_sql
 from core.value_codec import INDEX_BYTES, MAX_FACTS
 from core.withdrawal import FOREVER, Spans, leaf_spans
 
