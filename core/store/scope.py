@@ -67,7 +67,7 @@ class Scope:
 
 
 def effective_sql(fact: str = "f") -> str:
-    """Give the SQL for the time from which a fact counts, where its change is not joined."""
+    """Give the SQL for when a fact counts from, with no need of its change."""
     return f"({fact}.later + (SELECT at FROM changes WHERE id = {fact}.id / {MAX_FACTS}))"
 
 
