@@ -1,4 +1,4 @@
-"""Say in a sentence what a bound device said outside its scope, and what to do about it."""
+"""Say in a sentence what a bound device wrote outside its scope."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def _outcome(details: ItemDetails, chosen: int, width: int, schema: Schema) -> l
 
 
 def notice_hint(forks: Sequence[FieldlineError], outside: Sequence[FieldlineError]) -> str:
-    """Where to look at chains that fork, else at what was said outside a scope; empty if nothing is."""
+    """Where to look at chains that fork, else at what is out of scope, or nothing."""
     if forks:
         return ngettext("{count} chain forks: 6", "{count} chains fork: 6", len(forks))
     if outside:
