@@ -12,8 +12,7 @@ from core.inbox import InboxItem
 from core.records import Record
 from core.slots import Candidate
 from core.values import printable
-from core.workspace.chain_report import fork_messages
-from core.workspace.scope_report import scope_messages_for_inbox
+from core.workspace.device_findings import read_notices
 from tui.cli.context import CliContext
 from tui.cli.edit import print_written
 from tui.cli.formatting import Formatter
@@ -44,7 +43,7 @@ async def inbox(context: CliContext, accepted: bool) -> None:
         notices: Sequence[FieldlineError] = ()
         if not context.json:
             await formatter.load_device_names()
-            notices = [*await fork_messages(workspace), *await scope_messages_for_inbox(workspace)]
+            notices = (await read_notices(workspace)).all
     if context.json:
         await context.print_json_pages(_pages_json(items, formatter))
         return

@@ -5,12 +5,8 @@ Below, side by side, the values of the selected item and who knew what.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from core.errors import FieldlineError
 from core.inbox import InboxItem
-from core.workspace.chain_report import fork_messages
-from core.workspace.scope_report import scope_messages_for_inbox
+from core.workspace.device_findings import Notices, read_notices
 from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _, ngettext
@@ -36,9 +32,7 @@ class Inbox(ListScreen):
 
     TAB = "inbox"
     SCOPES = ("inbox", "listing")
-    _forks: Sequence[FieldlineError] = ()
-    _outside: Sequence[FieldlineError] = ()
-    """What bound devices said outside their scopes."""
+    _notices = Notices()
     BINDINGS = command_bindings("inbox")
     CSS = """
     Inbox #details { height: 7; }
@@ -68,14 +62,12 @@ class Inbox(ListScreen):
     async def reload_content(self) -> None:
         selection = self.selection
         selection.names.mark_stale()
-        self._forks = await fork_messages(self.state.workspace)
-        self._outside = await scope_messages_for_inbox(self.state.workspace)
+        self._notices = await read_notices(self.state.workspace)
         items = await self.filter.apply(self.state.inbox_items)
         old, source = self.lines, InboxRows(self.state, items, selection.names, selection.marked_keys)
         if selection.marked_keys:
             selection.marked_keys &= {source.key(index) for index in range(len(source))}
-        cursor = where = -1
-        old_key = at = None
+        cursor, where, old_key, at = -1, -1, None, None
         while where != old.cursor:  # again where somebody moved on meanwhile
             where, old_key, at = old.cursor, old.key, source.index(old.key)
             cursor = where if at is None else at
@@ -107,8 +99,7 @@ class Inbox(ListScreen):
         count, marked = len(self.lines.source), len(self.selection.marked_keys)
         left = self.filter.count_text(count) if count else self._empty_text()
         lasting = self.state.viewed_at_us is not None or self.state.readonly
-        by_rule = _("resolve all by rule: R") if count and not lasting else ""
-        right = notice_hint(self._forks, self._outside) or by_rule
+        right = notice_hint(self._notices) or (_("resolve all by rule: R") if count and not lasting else "")
         if self.filter.shows_accepted:
             right = _("what is open: A")
         if marked:
@@ -132,8 +123,8 @@ class Inbox(ListScreen):
     def tail(self, width: int, height: int) -> list[Line]:
         if height < _MIN_TAIL_LINES or self.filter.text or self.filter.shows_accepted:
             return []
-        notices = [*self._forks, *self._outside]
-        return tail_lines(notices, self.state.inbox_items.keys, self.selection.names.known.entities, width, height)
+        items, names = self.state.inbox_items.keys, self.selection.names.known.entities
+        return tail_lines(self._notices, items, names, width, height)
 
     @property
     def _details_height(self) -> int:
