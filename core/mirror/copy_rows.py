@@ -97,7 +97,7 @@ def copy_packed(mirror: Connection, table: str, rows: Iterable[bytes]) -> int:
 
 
 def copy_lines(mirror: Connection, table: str, lines: Iterable[tuple[int, bytes]]) -> int:
-    """Write rows that are lines of text already, each piece with how many it holds; gives how many."""
+    """Write lines of text, each piece with how many rows it holds; gives how many."""
     count = 0
     with mirror.cursor() as cursor, cursor.copy(_copy_statement(table, None, "TEXT")) as copy:
         for rows, some in lines:

@@ -61,7 +61,7 @@ WHERE {IS_SHOWN}
 
 
 def read_fact_lines(connection: sqlite3.Connection, other_value: Callable[[bytes], str]) -> Iterator[tuple[int, bytes]]:
-    """Read all facts of slots in which nothing was withdrawn: their number, and their lines.
+    """Read all facts of slots without withdrawals: how many, and their lines.
 
     `other_value` gives the field of an encoded value that is neither short text nor a reference.
     """
