@@ -20,7 +20,7 @@ from core.changes import FLEET_ENTITY
 from core.fleet_secrets import SECRET_PROPERTIES
 from core.slots import Candidate, slot_of
 from core.store.connection import VALUE_SQL, load_value
-from core.store.scope import EFFECTIVE
+from core.store.scope import EFFECTIVE, effective_sql
 from core.value_codec import INDEX_BYTES, MAX_FACTS
 from core.withdrawal import FOREVER, Spans, leaf_spans
 
@@ -38,13 +38,14 @@ VOID_FACT, CLAIMED_FACT, VOID_CHANGE = 0, 1, 2
 
 _BY_SPANS = -1
 """Stands for the end of a fact that may come back, since something of its slot was withdrawn."""
-EFFECTIVE_SQL = "f.effective"
-"""When a fact `f` of a change `c` counts from."""
+EFFECTIVE_SQL = "c.at + f.later"
+"""When a fact `f` of change `c` counts from."""
 _COLUMNS = f"""
 f.id, {EFFECTIVE_SQL},
   CASE WHEN EXISTS (SELECT 1 FROM withdrawals w WHERE w.entity = f.entity AND w.property = f.property)
     THEN {_BY_SPANS} ELSE
-    (SELECT min(g.effective) FROM obsoletes o JOIN facts g ON g.id = o.fact WHERE o.target = f.id AND g.accepted) END,
+    (SELECT min({effective_sql("g")}) FROM obsoletes o JOIN facts g ON g.id = o.fact
+     WHERE o.target = f.id AND g.accepted) END,
   f.entity, f.property, c.device, f.accepted, {VALUE_SQL}
 """
 _OF_CHANGE = f"JOIN changes c ON c.id = f.id / {MAX_FACTS}"
@@ -131,7 +132,8 @@ def _read_spans(connection: sqlite3.Connection, fact: int, effective: int) -> Sp
     if connection.execute("SELECT 1 FROM withdrawals WHERE fact = ?", (fact,)).fetchone():
         return ()
     namers = connection.execute(
-        "SELECT g.id, g.effective FROM obsoletes o JOIN facts g ON g.id = o.fact WHERE o.target = ? AND g.accepted",
+        f"SELECT g.id, {effective_sql('g')} FROM obsoletes o JOIN facts g ON g.id = o.fact"
+        " WHERE o.target = ? AND g.accepted",
         (fact,),
     ).fetchall()
     void = "SELECT since, until FROM void WHERE fact = ? AND timeline = ? ORDER BY since"
@@ -204,7 +206,8 @@ def read_days(connection: sqlite3.Connection, *, is_marked: bool) -> list[int]:
     source = "facts f"
     if is_marked:
         source = "touched t CROSS JOIN facts f ON f.entity = t.entity AND f.property = t.property"
-    return [day for (day,) in connection.execute(f"SELECT DISTINCT f.effective / {DAY_US} FROM {source} ORDER BY 1")]
+    query = f"SELECT DISTINCT {effective_sql()} / {DAY_US} FROM {source} ORDER BY 1"
+    return [day for (day,) in connection.execute(query)]
 
 
 def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple[int, int]]:
@@ -235,7 +238,7 @@ def read_leaf_rows(
     contested = set(connection.execute(f"SELECT entity, property FROM contested WHERE entity IN ({some})"))
     several = f"(f.entity, f.property) IN (SELECT entity, property FROM contested WHERE entity IN ({some}))"
     rows = connection.execute(
-        f"SELECT f.entity, f.property, f.id, {VALUE_SQL}, f.effective FROM facts f"
+        f"SELECT f.entity, f.property, f.id, {VALUE_SQL}, {effective_sql()} FROM facts f"
         f" WHERE f.entity IN ({some}) AND f.current = 1 AND (NOT is_plain(f.property, {VALUE_SQL})"
         f"{f' OR {several}' if contested else ''}) AND {IS_SHOWN} ORDER BY f.entity, f.property",
         SECRET,
