@@ -83,12 +83,12 @@ class BundleContents:
         Raises Damaged if the file is no longer what was checked.
         """
         ids = list(wanted)
-        found = self._read_blocks(ids)
+        found = self.blocks(ids)
         if any(blake3(data).digest() != self._checked[change] for change, data in zip(ids, found, strict=True)):
             raise damaged_error(self.path)
         return list(map(read_checked_block, found))
 
-    def _read_blocks(self, wanted: Iterable[bytes]) -> list[bytes]:
+    def blocks(self, wanted: Iterable[bytes]) -> list[bytes]:
         """The bytes of these blocks.
 
         Raises Damaged if the file is no longer what was checked.
@@ -107,7 +107,7 @@ class BundleContents:
     def check_signatures(self, wanted: Iterable[bytes]) -> None:
         """Raises Refused if one of these blocks would not be accepted."""
         try:
-            for data in self._read_blocks(wanted):
+            for data in self.blocks(wanted):
                 block = decode_block(data)
                 verify_block(block, self.fleet)
                 self._checked[block.id] = blake3(data).digest()
