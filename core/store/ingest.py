@@ -25,6 +25,7 @@ from core.store.indexes.search_index import index_facts
 from core.store.indexes.short_ids import add_short_ids
 from core.store.indexes.withdrawals import add_withdrawals, refresh_void
 from core.store.row_ids import intern_values, row_ids_of
+from core.store.scope import effective_sql
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value, parents_of, plain_reference, withdrawn_by
 
 ObsoletesEdge = tuple[int, int]
@@ -100,15 +101,16 @@ def add_blocks(
         entities,
         receipt,
     )
+    times = {rows[block.id]: block.at_us for block in ordered}
     contents = intern_values(connection, "contents", "value", (value for _, value in facts.values()))
     connection.executemany(
-        "INSERT INTO facts (id, entity, property, content, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO facts (id, entity, property, content, later, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 fact,
                 *place,
                 contents[value],
-                effective[fact],
+                effective[fact] - times[fact // MAX_FACTS],
                 accepted.facts[fact],
                 accepted.facts[fact] and fact not in withdrawals,
             )
@@ -266,7 +268,7 @@ def _effective_times(
     older = list({target for target, _ in edges if target // MAX_FACTS not in own})
     for some in chunks(older):
         effective.update(
-            connection.execute(f"SELECT id, effective FROM facts WHERE id IN ({placeholders(some)})", some)
+            connection.execute(f"SELECT id, {effective_sql()} FROM facts f WHERE id IN ({placeholders(some)})", some)
         )
     for block in blocks:
         for index in range(len(block.facts)):
@@ -368,9 +370,11 @@ def _propagate_effective_times(connection: sqlite3.Connection, arrived: list[Obs
     while work:
         target = work.pop()
         raised = connection.execute(
-            """UPDATE facts SET effective = (SELECT effective FROM facts WHERE id = :target)
-               WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
-                 AND effective < (SELECT effective FROM facts WHERE id = :target) RETURNING id""",
+            f"""UPDATE facts AS f
+                SET later = later + (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target) - {effective_sql()}
+                WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
+                  AND {effective_sql()} < (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target)
+                RETURNING id""",
             {"target": target},
         ).fetchall()
         work += [fact for (fact,) in raised]
