@@ -169,9 +169,9 @@ def decode_block(data: bytes, erased: Container[bytes] = NOTHING) -> Block:
 
 
 def read_checked_block(data: bytes) -> Block:
-    """Read exact bytes that `decode_block` has accepted before, in a third of its time.
+    """Read exact bytes that `decode_block` has accepted before.
 
-    Never for bytes that nobody has checked.
+    It takes a third of the time. Never for bytes that nobody has checked.
     """
     size = header_size(data)
     header = headers.decode_header(data[:size])
