@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_a_port_and_a_group_of_another_network_are_out_of_reach() -> None:
-    """One that this process listens at is free in the network of another, and leads nowhere."""
+    """A port that this process listens at is free there, and leads nowhere."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         address = f"('127.0.0.1', {port})"

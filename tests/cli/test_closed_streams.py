@@ -31,7 +31,7 @@ SINGLE, EVERY = ("<&-", ">&-", "2>&-"), "<&- >&- 2>&-"
 
 
 def closings() -> Iterator[ParameterSet]:
-    """Each verb without any stream and without one of them; without each other one in soak."""
+    """Each verb without any stream and without one of them, in soak without each."""
     for number, verb in enumerate(VERBS):
         yield pytest.param(verb, EVERY)
         for place, closed in enumerate(SINGLE):

@@ -20,7 +20,7 @@ _NETWORK = Path("/proc/thread-self/ns/net")
 
 
 def enter_own_network() -> bool:
-    """Move this thread, and what it starts, into a network with nothing but a loopback interface.
+    """Move this thread, and what it starts, into a network of loopback alone.
 
     False if that is not allowed here, as to all but root: then nothing has changed.
     """

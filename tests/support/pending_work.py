@@ -40,7 +40,7 @@ async def _get_awaited(queue: Queue[Any]) -> Any:
 
 @contextmanager
 def watched_pumps() -> Iterator[None]:
-    """Know of the pumps of applications that start within whether they handle a message."""
+    """Know which pumps of applications that start within handle a message."""
     with patch.object(Queue, "get", _get_awaited):
         yield
 
