@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError, Refused
+from core.parsers import parse_json
 from core.paths import exists
 from core.timestamps import SECOND_US
 
@@ -98,7 +99,7 @@ class KioskPin:
 
     def _read(self) -> dict[str, Any]:
         try:
-            kept = json.loads(self._path.read_text(encoding="ascii"))
+            kept = parse_json(self._path.read_text(encoding="ascii"))
             bytes.fromhex(kept["salt"]), bytes.fromhex(kept["hash"])
             return {**kept, "failures": int(kept["failures"]), "at": int(kept["at"])}
         except (ValueError, KeyError, TypeError):
