@@ -10,7 +10,7 @@ A header stands for its change: the change id is its hash, and the body hangs on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from core.hashes import digest
 from core.value_codec import HASH_BYTES, ID_BYTES, MAX_FACTS
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 FORMAT = 2
 KEY_BYTES = 32
@@ -49,6 +49,12 @@ HEADER_PREFIX = _START + _PROTECTED
 """The bytes that every header begins with, and no part of one has elsewhere but by chance."""
 _KEY_AT = len(_START) + len(_PROTECTED)
 _PAYLOAD_AT = _KEY_AT + KEY_BYTES + len(_UNPROTECTED)
+_SIGNED_HEAD = cbor.head(cbor.ARRAY, 4) + cbor.text("Signature1") + cbor.head(cbor.BYTES, _PROTECTED_BYTES) + _PROTECTED
+_FIELDS = frozenset((1, *range(3, 11)))
+_HASH_HEAD = cbor.head(cbor.BYTES, HASH_BYTES)
+_FORMAT_AND_POSITION = b"\1" + cbor.uint(FORMAT) + b"\3"
+_AUTHOR_HEAD = b"\7" + cbor.head(cbor.BYTES, ID_BYTES)
+_BATCH_HEAD = b"\x0a" + cbor.head(cbor.BYTES, BATCH_BYTES)
 _NO_TAGS = cbor.decoders({})
 
 
@@ -162,33 +168,68 @@ def verify(header: SignedHeader, fleet: bytes) -> None:
 
     Raises BlockRefused if it does not hold.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     aad = b"" if fleet_id(header.id) == fleet else fleet
     size, start = _payload_span(header.data)
     key = header.fields.key
+    signed = b"".join((_SIGNED_HEAD, key, cbor.byte_string(aad), header.data[_PAYLOAD_AT : start + size]))
+    if not has_signed(key, header.signature, signed):
+        raise BlockRefused("a block is badly signed, or of another fleet")
+
+
+def has_signed(key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether a signature holds for these bytes and this raw public key."""
+    load, wrong = _verifiers()
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(
-            header.signature, _to_be_signed(key, header.data[start : start + size], aad)
-        )
-    except (InvalidSignature, ValueError):
-        raise BlockRefused("a block is badly signed, or of another fleet") from None
+        load(key).verify(signature, message)
+    except wrong:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _verifiers() -> tuple[Callable[[bytes], Ed25519PublicKey], tuple[type[Exception], ...]]:
+    """Give what reads a public key and keeps it, and what tells of a bad signature.
+
+    A command that checks none does not wait for the library.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    return lru_cache(maxsize=1024)(Ed25519PublicKey.from_public_bytes), (InvalidSignature, ValueError)
 
 
 def encode_payload(fields: Header) -> bytes:
     """Encode what is signed; raises BlockRefused for fields out of their bounds."""
     _check(fields)
-    pairs = [b"\1", cbor.uint(FORMAT), b"\3", cbor.uint(fields.position)]
+    count = 6 + len(fields.extensions)
+    links = batch = extensions = b""
     if fields.previous is not None and fields.past is not None:
-        pairs += b"\4", cbor.byte_string(fields.previous), b"\5", cbor.byte_string(fields.past)
-    pairs += b"\6", cbor.uint(fields.at), b"\7", cbor.byte_string(fields.author)
-    pairs += b"\x08", cbor.uint(fields.leaves), b"\x09", cbor.byte_string(fields.root)
+        links = b"".join((b"\4", _HASH_HEAD, fields.previous, b"\5", _HASH_HEAD, fields.past))
+        count += 2
     if fields.batch is not None:
-        pairs += b"\x0a", cbor.byte_string(fields.batch)
-    extensions = encode_extensions(fields.extensions)
-    count = len(pairs) // 2 + len(fields.extensions)
-    payload = cbor.head(cbor.MAP, count) + b"".join(pairs) + extensions
+        batch = _BATCH_HEAD + fields.batch
+        count += 1
+    if fields.extensions:
+        extensions = encode_extensions(fields.extensions)
+    payload = b"".join(
+        (
+            cbor.head(cbor.MAP, count),
+            _FORMAT_AND_POSITION,
+            cbor.uint(fields.position),
+            links,
+            b"\6",
+            cbor.uint(fields.at),
+            _AUTHOR_HEAD,
+            fields.author,
+            b"\x08",
+            cbor.uint(fields.leaves),
+            b"\x09",
+            _HASH_HEAD,
+            fields.root,
+            batch,
+            extensions,
+        )
+    )
     if len(payload) + _PAYLOAD_AT + 3 + len(_SIGNATURE_HEAD) + SIGNATURE_BYTES > MAX_HEADER_BYTES:
         raise BlockRefused("a header is larger than {limit} bytes", limit=MAX_HEADER_BYTES)
     return payload
@@ -227,8 +268,7 @@ def _payload_span(data: bytes) -> tuple[int, int]:
 
 def _to_be_signed(key: bytes, payload: bytes, aad: bytes) -> bytes:
     """Encode the Sig_structure of RFC 9052, 4.4."""
-    parts = (cbor.text("Signature1"), *map(cbor.byte_string, (_PROTECTED + key, aad, payload)))
-    return cbor.head(cbor.ARRAY, 4) + b"".join(parts)
+    return b"".join((_SIGNED_HEAD, key, cbor.byte_string(aad), cbor.byte_string(payload)))
 
 
 def _header(key: bytes, plain: Any) -> Header:
@@ -236,20 +276,31 @@ def _header(key: bytes, plain: Any) -> Header:
 
     Whether they are in their bounds shows when they are encoded again.
     """
-    if not isinstance(plain, dict) or plain.get(1) != FORMAT or any(type(each) is not int for each in plain):
-        raise BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
-    if any(each < 1 or each == 2 or 10 < each < MIN_EXTENSION for each in plain):
-        raise BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
-    extensions = {each: plain[each] for each in sorted(plain) if each >= MIN_EXTENSION}
+    if not isinstance(plain, dict) or plain.get(1) != FORMAT:
+        raise _unknown_format()
+    extensions = {} if plain.keys() <= _FIELDS else _extensions(plain)
     # A field that is there but null is no other form of one that is absent.
-    if any(value is None for value in plain.values()):
+    if None in plain.values():
         raise BlockRefused("a change is malformed")
-    named: list[Any] = [key, *(plain.get(each) for each in range(3, 11)), extensions]
-    return Header(*named)
+    read: Callable[[int], Any] = plain.get
+    return Header(key, read(3), read(4), read(5), read(6), read(7), read(8), read(9), read(10), extensions)
+
+
+def _extensions(plain: dict[Any, Any]) -> dict[int, Any]:
+    """Give what later versions added, in order.
+
+    Raises BlockRefused for fields that no version can have added.
+    """
+    if any(type(each) is not int or (each < MIN_EXTENSION and each not in _FIELDS) for each in plain):
+        raise _unknown_format()
+    return {each: plain[each] for each in sorted(plain) if each >= MIN_EXTENSION}
+
+
+def _unknown_format() -> BlockRefused:
+    return BlockRefused("a change is of a format that this version does not know: update Fieldline on this device")
 
 
 def _check(fields: Header) -> None:
-    first = fields.position == 0
     if not (
         _is_uint(fields.position, MAX_POSITION)
         and _is_uint(fields.at, MAX_TIMESTAMP_US)
@@ -261,9 +312,12 @@ def _check(fields: Header) -> None:
         and (fields.batch is None or _is_bytes(fields.batch, BATCH_BYTES))
     ):
         raise BlockRefused("a change is malformed")
-    for each in (fields.previous, fields.past):
-        if (each is None) != first or not (first or _is_bytes(each, HASH_BYTES)):
-            raise BlockRefused("a change is malformed")
+    if fields.position == 0:
+        are_links_right = fields.previous is None and fields.past is None
+    else:
+        are_links_right = _is_bytes(fields.previous, HASH_BYTES) and _is_bytes(fields.past, HASH_BYTES)
+    if not are_links_right:
+        raise BlockRefused("a change is malformed")
 
 
 def _is_uint(value: Any, limit: int) -> bool:

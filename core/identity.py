@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from core import temporary_files
 from core.errors import FieldlineError
 from core.header import device_id
 from core.sealed_key import (
@@ -270,24 +271,9 @@ def _damaged(path: Path) -> FieldlineError:
 
 def _replace(path: Path, data: bytes) -> None:
     """Write a key file for its owner alone, and rename it once it is on the disk."""
-    aside = path.with_name(f".{path.name}.new")
     try:
-        aside.unlink(missing_ok=True)
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with temporary_files.open_replacement(path) as file:
+            file.write(data)
     except OSError as error:
         raise FieldlineError(
             "The device key {path} cannot be written: {reason}.", path=str(path), reason=error.strerror

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from core.header import KEY_BYTES, SIGNATURE_BYTES, device_id
+from core.header import KEY_BYTES, SIGNATURE_BYTES, device_id, has_signed
 
 # Takes as long as a verb that only reads, and few fleets have a succession.
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def is_succession(value: object, old_device: bytes, new_device: bytes) -> bool:
     if found is None or old_device == new_device:
         return False
     key, signature = bytes.fromhex(found[1]), bytes.fromhex(found[2])
-    return device_id(key) == new_device and _is_signed(key, signature, _AGREES + old_device)
+    return device_id(key) == new_device and has_signed(key, signature, _AGREES + old_device)
 
 
 def make_voucher(old: Ed25519PrivateKey, new_device: bytes) -> bytes:
@@ -68,19 +68,8 @@ def vouching_devices(device: bytes, vouchers: Iterable[bytes]) -> list[bytes]:
     found: list[bytes] = []
     for voucher in vouchers:
         key, signature = voucher[:KEY_BYTES], voucher[KEY_BYTES:]
-        if not _is_signed(key, signature, _VOUCHES + device):
+        if not has_signed(key, signature, _VOUCHES + device):
             break
         device = device_id(key)
         found.append(device)
     return found
-
-
-def _is_signed(key: bytes, signature: bytes, statement: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, statement)
-    except (InvalidSignature, ValueError):
-        return False
-    return True

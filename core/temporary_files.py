@@ -9,8 +9,10 @@ import fcntl
 import glob
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from core.paths import exists
 
@@ -56,6 +58,31 @@ def _remove_unheld(held: Path, left: Path) -> None:
             left.unlink()
     else:
         left.unlink()
+
+
+@contextmanager
+def open_replacement(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of a path when the block ends.
+
+    It is whole and on the disk then; after an error what was there before is still there. Raises OSError.
+    """
+    clear_leftovers(path)
+    aside = temporary_path(path)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            hold(descriptor)
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+            aside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink()
+        raise
+    # Some file systems of sticks cannot.
+    with suppress(OSError):
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core import temporary_files
 from core.errors import FieldlineError, Refused
 from core.parsers import parse_json
 from core.paths import exists
@@ -106,14 +107,8 @@ class KioskPin:
             raise FieldlineError("{path} is damaged: set the PIN again.", path=str(self._path)) from None
 
     def _write(self, kept: dict[str, Any]) -> None:
-        aside = self._path.with_suffix(".new")
-        file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(file, json.dumps(kept).encode("ascii"))
-            os.fsync(file)
-        finally:
-            os.close(file)
-        aside.replace(self._path)
+        with temporary_files.open_replacement(self._path) as file:
+            file.write(json.dumps(kept).encode("ascii"))
 
 
 def _hash(pin: str, salt: bytes) -> bytes:

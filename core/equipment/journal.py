@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core import temporary_files
 from core.errors import FieldlineError
 from core.parsers import parse_json
 from core.paths import exists
@@ -169,13 +169,5 @@ def _row(number: int, row: Mapping[str, Any]) -> JournalRow:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file of the home anew: all of it or nothing."""
-    number, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with temporary_files.open_replacement(path) as file:
+        file.write(text.encode())

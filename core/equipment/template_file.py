@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from core import temporary_files
 from core.errors import FieldlineError
 from core.paths import exists
 
@@ -47,31 +47,19 @@ def write_text(path: Path, text: str) -> None:
     Raises FieldlineError, and then the file is as it was.
     """
     target = Path(os.path.realpath(path))
-    aside = ""
     try:
         before = target.stat() if exists(target) else None
-        number, aside = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-        with os.fdopen(number, "wb") as file:
+        with temporary_files.open_replacement(target) as file:
             file.write(text.encode("utf-8"))
-            file.flush()
             os.fchmod(file.fileno(), DEFAULT_MODE if before is None else stat.S_IMODE(before.st_mode))
-            if before is not None and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(file.fileno(), before.st_uid, before.st_gid)
-            os.fsync(file.fileno())
-        if before is not None:
-            _keep_old(target)
-        Path(aside).replace(target)
-        _sync_folder(target.parent)
+            if before is not None:
+                if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(file.fileno(), before.st_uid, before.st_gid)
+                _keep_old(target)
     except OSError as error:
-        with suppress(OSError):
-            Path(aside).unlink()
         raise FieldlineError(
             "{path} cannot be written: {why}. It is as it was.", path=str(path), why=error.strerror or str(error)
         ) from None
-    except BaseException:
-        with suppress(OSError):
-            Path(aside).unlink()
-        raise
 
 
 def _keep_old(target: Path) -> None:
@@ -81,11 +69,3 @@ def _keep_old(target: Path) -> None:
         link.unlink()
     os.link(target, link)
     link.replace(old)
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from core import file_lock
+from core import file_lock, temporary_files
 from core.errors import FieldlineError
 from core.parsers import parse_json
 
@@ -78,13 +78,9 @@ class StateFile:
         Raises FieldlineError, and then it is as it was.
         """
         path = self.folder / STATE_FILE
-        aside = path.with_suffix(".new")
         try:
-            with aside.open("w", encoding="utf-8") as file:
-                json.dump({name: asdict(state) for name, state in self.states.items()}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
+            with temporary_files.open_replacement(path) as file:
+                file.write(json.dumps({name: asdict(state) for name, state in self.states.items()}).encode())
         except OSError as error:
             raise _unwritable(path, error) from None
 

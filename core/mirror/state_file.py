@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from core import file_lock
+from core import file_lock, temporary_files
 from core.errors import FieldlineError
 from core.parsers import parse_json
 
@@ -46,9 +46,8 @@ def read_state(folder: Path) -> MirrorState:
 def write_state(folder: Path, state: MirrorState) -> None:
     """Write the state; raises OSError, and then the file is as it was."""
     path = folder / STATE_FILE
-    aside = path.with_suffix(".new")
-    aside.write_text(json.dumps(asdict(state)), encoding="utf-8")
-    aside.replace(path)
+    with temporary_files.open_replacement(path) as file:
+        file.write(json.dumps(asdict(state)).encode())
 
 
 def try_lock(folder: Path) -> int | None:

@@ -60,8 +60,8 @@ class EntityValues:
 
 
 LEAF_SQL = f"""
-SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, {VALUE_SQL}, u.name, d.device, c.at, l.note, f.effective, a.entity,
-  c.received_at, c.link
+SELECT e.entity, p.name, c.hash, f.id % {MAX_FACTS}, {VALUE_SQL}, u.name, d.device, c.at, l.note, c.at + f.later,
+  a.entity, c.received_at, c.link
 FROM facts f
 JOIN changes c ON c.id = f.id / {MAX_FACTS}
 JOIN changes l ON l.id = c.lead

@@ -25,6 +25,7 @@ from core.store.indexes.search_index import index_facts
 from core.store.indexes.short_ids import add_short_ids
 from core.store.indexes.withdrawals import add_withdrawals, refresh_void
 from core.store.row_ids import intern_values, row_ids_of
+from core.store.scope import effective_sql
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value, parents_of, plain_reference, withdrawn_by
 
 ObsoletesEdge = tuple[int, int]
@@ -100,15 +101,16 @@ def add_blocks(
         entities,
         receipt,
     )
+    times = {rows[block.id]: block.at_us for block in ordered}
     contents = intern_values(connection, "contents", "value", (value for _, value in facts.values()))
     connection.executemany(
-        "INSERT INTO facts (id, entity, property, content, effective, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO facts (id, entity, property, content, later, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 fact,
                 *place,
                 contents[value],
-                effective[fact],
+                effective[fact] - times[fact // MAX_FACTS],
                 accepted.facts[fact],
                 accepted.facts[fact] and fact not in withdrawals,
             )
@@ -266,7 +268,7 @@ def _effective_times(
     older = list({target for target, _ in edges if target // MAX_FACTS not in own})
     for some in chunks(older):
         effective.update(
-            connection.execute(f"SELECT id, effective FROM facts WHERE id IN ({placeholders(some)})", some)
+            connection.execute(f"SELECT id, {effective_sql()} FROM facts f WHERE id IN ({placeholders(some)})", some)
         )
     for block in blocks:
         for index in range(len(block.facts)):
@@ -337,12 +339,20 @@ def _insert_changes(
 
 def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[int, bytes]]) -> None:
     """Let the first change here of each batch stand for all of it in the log."""
-    for device, batch in batches:
-        connection.execute(
-            "UPDATE changes SET lead = (SELECT p.id FROM changes p WHERE p.batch = :batch AND p.device = :device"
-            " ORDER BY p.position, p.hash LIMIT 1) WHERE batch = :batch AND device = :device",
-            {"device": device, "batch": batch},
+    places = set(batches)
+    parts: dict[tuple[int, bytes], list[tuple[int, bytes, int, int]]] = {}
+    for some in chunks(list({batch for _, batch in places})):
+        query = (
+            "SELECT device, batch, position, hash, id, lead FROM changes INDEXED BY changes_batch"
+            f" WHERE batch IN ({placeholders(some)})"
         )
+        for device, batch, *part in connection.execute(query, some):
+            parts.setdefault((device, batch), []).append((part[0], part[1], part[2], part[3]))
+    moved = []
+    for place in places:
+        lead = min(parts[place])[2]
+        moved += [(lead, row) for _, _, row, before in parts[place] if before != lead]
+    connection.executemany("UPDATE changes SET lead = ? WHERE id = ?", moved)
 
 
 def _unset_current(connection: sqlite3.Connection, edges: list[ObsoletesEdge], accepted: Mapping[int, bool]) -> None:
@@ -360,9 +370,11 @@ def _propagate_effective_times(connection: sqlite3.Connection, arrived: list[Obs
     while work:
         target = work.pop()
         raised = connection.execute(
-            """UPDATE facts SET effective = (SELECT effective FROM facts WHERE id = :target)
-               WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
-                 AND effective < (SELECT effective FROM facts WHERE id = :target) RETURNING id""",
+            f"""UPDATE facts AS f
+                SET later = later + (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target) - {effective_sql()}
+                WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
+                  AND {effective_sql()} < (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target)
+                RETURNING id""",
             {"target": target},
         ).fetchall()
         work += [fact for (fact,) in raised]

@@ -81,14 +81,20 @@ def check_blocks(connection: sqlite3.Connection, blocks: Sequence[bytes], fleet:
         except BlockRefused as reason:
             refused.append((b"", reason))
     known = row_ids_of(connection, list(ids)).keys()
-    good: list[Block] = []
+    decoded: list[Block] = []
     for change in [change for change in ids if change not in known]:
         try:
-            block = decode_block(ids[change])
+            decoded.append(decode_block(ids[change]))
+        except BlockRefused as reason:
+            refused.append((change, reason))
+    # One after the other and not by turns: that is faster by a few percent, since each keeps the CPU's caches.
+    good: list[Block] = []
+    for block in decoded:
+        try:
             verify_block(block, fleet)
             good.append(block)
         except BlockRefused as reason:
-            refused.append((change, reason))
+            refused.append((block.id, reason))
     return CheckedBlocks(good, len(known), refused)
 
 

@@ -35,7 +35,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 17
+STORE_VERSION = 18
 _MIN_FREE_SHARE, _MIN_FREE_PAGES = 0.1, 1000
 """Free pages of a file that it is worth to write it anew for."""
 _BUSY_TIMEOUT_MS = int(connection.BUSY_TIMEOUT_S * 1000)
@@ -256,14 +256,13 @@ def _last_row(connection: sqlite3.Connection) -> int:
 
 def _intern_values(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     """Keep each value once, and no index of facts that another one covers."""
-    before, after = _INTERN_VALUES_SQL
     last = _last_row(connection)
-    for statement in before.split(";"):
+    for statement in _INTERN_VALUES_SQL.split(";"):
         connection.execute(statement.strip())
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row, last)
         connection.execute(_COPY_FACTS_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
-    for statement in after.split(";"):
+    for statement in _FACTS_INDEXES_SQL.split(";"):
         connection.execute(statement.strip())
     return last
 
@@ -274,8 +273,7 @@ INSERT INTO facts (id, entity, property, content, effective, accepted, current)
   SELECT f.id, f.entity, f.property, v.id, f.effective, f.accepted, f.current
   FROM facts_before f CROSS JOIN contents v ON v.value = f.value WHERE f.id BETWEEN ? AND ? ORDER BY f.id
 """
-_INTERN_VALUES_SQL = (
-    """
+_INTERN_VALUES_SQL = """
 CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
 INSERT INTO contents (value) SELECT value FROM facts GROUP BY value ORDER BY min(id);
 ALTER TABLE facts RENAME TO facts_before;
@@ -288,12 +286,43 @@ CREATE TABLE facts (
   accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT
-""",
-    """
+"""
+_FACTS_INDEXES_SQL = """
 DROP TABLE facts_before;
 CREATE INDEX facts_slot ON facts (entity, property, current);
-CREATE INDEX facts_content ON facts (property, content)""",
-)
+CREATE INDEX facts_content ON facts (property, content)
+"""
+
+
+def _date_by_changes(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Keep of when a fact counts from how much later that is than its change."""
+    last = _last_row(connection)
+    connection.execute("ALTER TABLE facts RENAME TO facts_before")
+    connection.execute(_FACTS_SQL)
+    for row in range(0, last + 1, _CHANGES_PER_STEP):
+        on_row(row, last)
+        connection.execute(_COPY_LATER_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
+    for statement in _FACTS_INDEXES_SQL.split(";"):
+        connection.execute(statement.strip())
+    return last
+
+
+_FACTS_SQL = """
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  content INTEGER NOT NULL REFERENCES contents,
+  later INTEGER NOT NULL,
+  accepted INTEGER NOT NULL,
+  current INTEGER NOT NULL
+) STRICT
+"""
+_COPY_LATER_SQL = f"""
+INSERT INTO facts (id, entity, property, content, later, accepted, current)
+  SELECT f.id, f.entity, f.property, f.content, f.effective - c.at, f.accepted, f.current
+  FROM facts_before f CROSS JOIN changes c ON c.id = f.id / {MAX_FACTS} WHERE f.id BETWEEN ? AND ? ORDER BY f.id
+"""
 
 
 def _order_names_naturally(connection: sqlite3.Connection) -> None:
@@ -350,7 +379,7 @@ def migrate_store(connection: sqlite3.Connection, on_progress: OnProgress) -> No
 
     The version is asked for here: another process may have done it while this one waited for the lock.
     """
-    steps, long_steps = _steps(), {14: _pack_blocks, 15: _intern_values}
+    steps, long_steps = _steps(), {14: _pack_blocks, 15: _intern_values, 17: _date_by_changes}
     to_do = range(_read_version(connection), STORE_VERSION)
     done = 0
     for step in to_do:

@@ -52,14 +52,14 @@ CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT 
 CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
 
 -- A fact's row id is its change's row id times 512 plus its place in the change. References to parents are kept like any
--- other. `effective` is when it counts from: never before what it obsoletes. `accepted`: its
--- change's, but of the fleet, its schema and its members only what admins say is. `current`: see indexes/leaves.py.
+-- other. `later`: by how many microseconds it counts from later than its change's time: never before what it obsoletes,
+-- which is 0 for most. `accepted`: its change's, but of the fleet, its schema and its members only what admins say is. `current`: see indexes/leaves.py.
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,
   property INTEGER NOT NULL REFERENCES properties,
   content INTEGER NOT NULL REFERENCES contents,
-  effective INTEGER NOT NULL,
+  later INTEGER NOT NULL,
   accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT;

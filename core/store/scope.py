@@ -36,12 +36,12 @@ class Scope:
             return "1"
         if self.kind == "known_at":
             return "c.received_at <= :moment"
-        return has_fact("f.effective <= :moment")
+        return has_fact(f"{effective_sql()} <= :moment")
 
     @property
     def fact_condition(self) -> str:
         """That fact `f` of change `c` is in sight."""
-        column = {"now": "1", "as_of": "f.effective <= :moment", "known_at": "c.received_at <= :moment"}
+        column = {"now": "1", "as_of": f"{effective_sql()} <= :moment", "known_at": "c.received_at <= :moment"}
         return column[self.kind]
 
     @property
@@ -49,7 +49,7 @@ class Scope:
         """That fact `f` is a leaf; of change `c`, which only `known_at` needs."""
         if self.kind == "now":
             return "f.current = 1"
-        over, seen, timeline = "", "g.effective <= :moment", EFFECTIVE
+        over, seen, timeline = "", f"{effective_sql('g')} <= :moment", EFFECTIVE
         if self.kind == "known_at":
             over, seen = f" JOIN changes d ON d.id = o.fact / {MAX_FACTS}", "d.received_at <= :moment"
             timeline = RECEIVED
@@ -64,6 +64,11 @@ class Scope:
     def facts_source(self) -> str:
         """The tables that `leaves_condition` speaks of, joined; most need no change."""
         return f"facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}" if self.kind == "known_at" else "facts f"
+
+
+def effective_sql(fact: str = "f") -> str:
+    """Give the SQL for when a fact counts from, with no need of its change."""
+    return f"({fact}.later + (SELECT at FROM changes WHERE id = {fact}.id / {MAX_FACTS}))"
 
 
 def void_condition(fact: str, timeline: int = EFFECTIVE, moment: str = str(FOREVER - 1)) -> str:

@@ -60,7 +60,7 @@ DERIVED_QUERIES = {
     " c.linked, c.accepted, c.note"
     " FROM {db}.changes c JOIN {db}.devices d ON d.id = c.device JOIN {db}.entities a ON a.id = c.author",
     "persons": "SELECT e.entity, p.name FROM {db}.persons p JOIN {db}.entities e ON e.id = p.entity",
-    "facts": "SELECT f.id, e.entity, p.name, v.value, f.effective, f.accepted, f.current"
+    "facts": "SELECT f.id, e.entity, p.name, v.value, f.later, f.accepted, f.current"
     " FROM {db}.facts f JOIN {db}.entities e ON e.id = f.entity JOIN {db}.properties p ON p.id = f.property"
     " JOIN {db}.contents v ON v.id = f.content",
     "obsoletes": "SELECT target, fact FROM {db}.obsoletes",

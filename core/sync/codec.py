@@ -209,13 +209,19 @@ class FieldReader:
         return len(self._data) - self._position
 
     def read_bytes(self, size: int) -> bytes:
-        if size > self.remaining_bytes:
+        start = self._position
+        end = start + size
+        if end > len(self._data):
             raise MalformedMessage("a field is cut off")
-        self._position += size
-        return self._data[self._position - size : self._position]
+        self._position = end
+        return self._data[start:end]
 
     def read_byte(self) -> int:
-        return self.read_bytes(1)[0]
+        at = self._position
+        if at == len(self._data):
+            raise MalformedMessage("a field is cut off")
+        self._position = at + 1
+        return self._data[at]
 
     def read_varint(self, limit: int) -> int:
         value = shift = 0

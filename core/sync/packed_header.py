@@ -16,9 +16,9 @@ however long the stream is.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from core import cbor
 from core import header as headers
@@ -68,6 +68,10 @@ class Trail:
     """
 
     _known: dict[Place, dict[bytes, Range | None]] = field(default_factory=dict)
+
+    def copy(self) -> Trail:
+        """Give one that may be followed without this one."""
+        return Trail({place: dict(there) for place, there in self._known.items()})
 
     def add(self, device: bytes, position: int, change: bytes, upto: Range | None) -> None:
         """Note a change that the receiver holds, and the range up to and with it."""
@@ -190,8 +194,21 @@ def read_place(data: bytes) -> tuple[Place, bool]:
     return (device_id(key), position), bool(flags & (NO_PREVIOUS | NO_PAST))
 
 
-def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = NOTHING) -> Block:
+def unpack(
+    data: bytes,
+    trail: Trail,
+    fleet: bytes,
+    erased: Container[bytes] = NOTHING,
+    verify: Callable[[SignedHeader, bytes], None] = headers.verify,
+) -> Block:
     """Unpack a block that `pack` made, check its signature, and note it.
+
+    Args:
+        data: the packed block.
+        trail: what the receiver holds of its chain.
+        fleet: the fleet's id.
+        erased: the ids of facts whose values may be redacted.
+        verify: checks a header's signature for a fleet.
 
     Raises MalformedMessage if a field is missing, LinksUnknown if what was left out cannot be made here, and
     BlockRefused as `decode_block` and `verify_block` do.
@@ -215,7 +232,7 @@ def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = N
         )
         header = headers.assemble(fields, packed.signature)
         try:
-            headers.verify(header, fleet)
+            verify(header, fleet)
         except BlockRefused:
             if packed.links_are_left_out:
                 continue
@@ -228,8 +245,7 @@ def unpack(data: bytes, trail: Trail, fleet: bytes, erased: Container[bytes] = N
     raise LinksUnknown("a block leaves out what is not known here")
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
+class _Packed(NamedTuple):
     flags: int
     key: bytes
     signature: bytes

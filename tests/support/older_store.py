@@ -18,8 +18,8 @@ CREATE TABLE facts (
   accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT;
-INSERT INTO facts SELECT f.id, f.entity, f.property, v.value, f.effective, f.accepted, f.current
-  FROM facts_after f JOIN contents v ON v.id = f.content;
+INSERT INTO facts SELECT f.id, f.entity, f.property, v.value, c.at + f.later, f.accepted, f.current
+  FROM facts_after f JOIN contents v ON v.id = f.content JOIN changes c ON c.id = f.id / 512;
 DROP TABLE facts_after;
 DROP TABLE contents;
 CREATE INDEX facts_slot ON facts (entity, property);
@@ -34,6 +34,32 @@ CREATE INDEX titles_entity ON titles (entity);
 ALTER TABLE clues DROP COLUMN sort;
 PRAGMA user_version = 14;
 """
+
+
+_VERSION_17_SQL = """
+ALTER TABLE facts RENAME TO facts_after;
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  content INTEGER NOT NULL REFERENCES contents,
+  effective INTEGER NOT NULL,
+  accepted INTEGER NOT NULL,
+  current INTEGER NOT NULL
+) STRICT;
+INSERT INTO facts SELECT f.id, f.entity, f.property, f.content, c.at + f.later, f.accepted, f.current
+  FROM facts_after f JOIN changes c ON c.id = f.id / 512;
+DROP TABLE facts_after;
+CREATE INDEX facts_slot ON facts (entity, property, current);
+CREATE INDEX facts_content ON facts (property, content);
+PRAGMA user_version = 17;
+"""
+
+
+def make_version_17(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a store back to those of version 17."""
+    connection.commit()
+    connection.executescript(_VERSION_17_SQL)
 
 
 def make_version_14(connection: sqlite3.Connection) -> None:

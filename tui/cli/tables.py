@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 STANDARD_STREAM = "-"
 MAX_DIFFERENCES_SHOWN = 10
-_UTF8_BOM = "\ufeff"
+_FILE_MODE = 0o666  # less what the umask takes
 """Without it spreadsheets take the UTF-8 of a file for something else, and spoil every umlaut."""
 
 
@@ -224,27 +224,16 @@ def _write_to_stdout(text: str) -> None:
 
 
 async def _write_table(workspace: Workspace, path: Path, kind: str, form: str) -> int:
-    """Beside it first, so that no half of it is ever there under its name."""
-    aside = temporary_files.temporary_path(path)
     try:
-        temporary_files.clear_leftovers(path)
         with (
-            aside.open("x", encoding="utf-8", newline="") as file,
+            temporary_files.open_replacement(path, _FILE_MODE) as file,
             show_progress(N_("{done} of {total} rows")) as shown,
         ):
-            temporary_files.hold(file.fileno())
             if form == "csv":
-                file.write(_UTF8_BOM)
-            rows = await workspace.export_table(kind, file.write, as_json=form == "json", on_progress=shown)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        with suppress(OSError):
-            temporary_files.sync_folder(path.parent)
+                file.write(codecs.BOM_UTF8)
+            return await workspace.export_table(
+                kind, lambda text: file.write(text.encode()), as_json=form == "json", on_progress=shown
+            )
     except OSError as error:
         why = error.strerror or str(error)
         raise FieldlineError("{path} could not be written: {why}.", path=str(path), why=why) from None
-    finally:
-        with suppress(OSError):
-            aside.unlink()
-    return rows

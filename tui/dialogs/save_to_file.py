@@ -9,13 +9,13 @@ import asyncio
 import os
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from textual.app import ComposeResult
 
+from core import temporary_files
 from core.errors import FieldlineError, Refused
 from tui.commands import Command
 from tui.dialogs.base import Dialog
@@ -25,6 +25,7 @@ from tui.widgets.lines import Lines, RowSource
 
 _FILE_COLUMNS, _BATCH_ROWS = 120, 50
 """Columns of a line in the file, as a wide screen has, and rows that are read between two looks at the keys."""
+_FILE_MODE = 0o666  # less what the umask takes
 OnProgress = Callable[[int, int], None]
 
 
@@ -134,18 +135,10 @@ def _mode(path: Path) -> int | None:
 
 
 def _write_file(path: Path, text: str) -> None:
-    """Beside it first, so that no half of it is ever there under its name."""
-    aside = path.with_name(f".{path.name}.part")
     try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        check_path(path)
-        aside.replace(path)
+        with temporary_files.open_replacement(path, _FILE_MODE) as file:
+            file.write(text.encode())
+            check_path(path)
     except OSError as error:
         why = error.strerror or str(error)
         raise FieldlineError("{path} could not be written: {why}.", path=str(path), why=why) from None
-    finally:
-        with suppress(OSError):
-            aside.unlink()

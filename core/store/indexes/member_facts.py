@@ -116,7 +116,7 @@ def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
     None of them can be withdrawn, or a revocation would give authority back.
     """
     rows = connection.execute(
-        f"""SELECT f.id, c.hash, d.device, e.entity, p.name, {VALUE_SQL}, f.effective, c.position
+        f"""SELECT f.id, c.hash, d.device, e.entity, p.name, {VALUE_SQL}, c.at + f.later, c.position
             FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device
             JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property
             WHERE f.property BETWEEN ? AND ? AND c.linked <> {int(State.FAULTY)}

@@ -32,7 +32,7 @@ def refresh_names(connection: sqlite3.Connection, entities: Iterable[int]) -> No
     """
     for entity in entities:
         rows = connection.execute(
-            f"SELECT c.hash, {VALUE_SQL}, f.effective, f.id % {MAX_FACTS} FROM facts f"
+            f"SELECT c.hash, {VALUE_SQL}, c.at + f.later, f.id % {MAX_FACTS} FROM facts f"
             f" JOIN changes c ON c.id = f.id / {MAX_FACTS} WHERE f.entity = ? AND f.property = ? AND f.current = 1",
             (entity, PERSON_NAME_PROPERTY),
         ).fetchall()

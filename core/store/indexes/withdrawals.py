@@ -92,7 +92,7 @@ def _write_void(
     times: dict[int, tuple[int, int]] = {}
     for some in chunks(sorted(targets | names.keys())):
         rows = connection.execute(
-            f"SELECT f.id, f.effective, c.received_at FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+            f"SELECT f.id, c.at + f.later, c.received_at FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
             f" WHERE f.accepted AND f.id IN ({placeholders(some)})",
             some,
         )

@@ -147,7 +147,7 @@ def _read_candidates(connection: sqlite3.Connection, facts: Iterable[int]) -> di
     found: dict[int, Candidate] = {}
     for some in chunks(sorted(facts)):
         rows = connection.execute(
-            f"SELECT f.id, c.hash, {VALUE_SQL}, f.effective FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+            f"SELECT f.id, c.hash, {VALUE_SQL}, c.at + f.later FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
             f" WHERE f.id IN ({placeholders(some)})",
             some,
         )

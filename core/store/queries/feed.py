@@ -195,7 +195,7 @@ def _change_of_slot(
         return None if encode_value(old) == encode_value(new) else (old, new)
     rows = connection.execute(
         f"""SELECT id, hash, value, effective, ended FROM (
-              SELECT f.id AS id, c.hash AS hash, {VALUE_SQL} AS value, f.effective AS effective,
+              SELECT f.id AS id, c.hash AS hash, {VALUE_SQL} AS value, c.at + f.later AS effective,
                 (SELECT min(g.id) FROM obsoletes o JOIN facts g ON g.id = o.fact
                  WHERE o.target = f.id AND {accepted_then("g")}) AS ended
               FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}

@@ -15,7 +15,7 @@ from core.effective_time import clock_error
 from core.slots import Clock
 from core.store.entities import OWN_LINKS
 from core.store.indexes.search_index import indexed_property_condition, quote_grams, texts_query
-from core.store.scope import Scope, has_fact
+from core.store.scope import Scope, effective_sql, has_fact
 from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, encode_value
 from core.values import boolean_word, stored_words
 
@@ -88,9 +88,9 @@ def _fact_terms(wanted: LogFilter) -> list[str]:
     if wanted.property is not None:
         terms.append("f.property = (SELECT id FROM properties WHERE name = :property)")
     if wanted.since_us is not None:
-        terms.append("f.effective >= :since")
+        terms.append(f"{effective_sql()} >= :since")
     if wanted.until_us is not None:
-        terms.append("f.effective <= :until")
+        terms.append(f"{effective_sql()} <= :until")
     return terms
 
 
@@ -282,8 +282,8 @@ def _summarize_facts(
         **_fact_parameters(wanted),
     }
     count, touched, own, latest, moment = connection.execute(
-        "SELECT count(*), count(DISTINCT f.entity), count(*) FILTER (WHERE f.entity = :author), max(f.effective),"
-        " max(f.effective) FILTER (WHERE "
+        "SELECT count(*), count(DISTINCT f.entity), count(*) FILTER (WHERE f.entity = :author), max(p.at + f.later),"
+        " max(p.at + f.later) FILTER (WHERE "
         f"{asked}) FROM {source}",
         parameters,
     ).fetchone()

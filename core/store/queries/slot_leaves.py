@@ -76,7 +76,7 @@ def read_value_before(connection: sqlite3.Connection, entity: int, name: int, en
     found: list[Candidate] = []
     for some in chunks(rows):
         query = (
-            f"SELECT f.id, c.hash, {VALUE_SQL}, f.effective FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+            f"SELECT f.id, c.hash, {VALUE_SQL}, c.at + f.later FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
             f" WHERE f.id IN ({placeholders(some)})"
         )
         for row, change, value, effective in connection.execute(query, some):

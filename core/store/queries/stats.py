@@ -73,7 +73,7 @@ def read_effective_time(connection: Connection, change: bytes) -> int | None:
     And of what was saved at once with it.
     """
     row = connection.execute(
-        f"""SELECT max(f.effective) FROM changes c
+        f"""SELECT max(p.at + f.later) FROM changes c
             JOIN changes p ON p.id = c.lead OR (p.lead = c.lead AND p.lead <> p.id)
             JOIN facts f ON f.id BETWEEN p.id * {MAX_FACTS} AND p.id * {MAX_FACTS} + {MAX_FACTS - 1}
             WHERE c.hash = ?""",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from core.schema_toml import load_builtin_schema
 from core.store import migrations
 from core.store.block_table import iterate_blocks
 from core.store.store import Store
-from tests.support.older_store import make_version_14
+from tests.support.older_store import make_version_14, make_version_17
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen
 
 SCHEMA = load_builtin_schema("service-centre")
@@ -26,6 +27,9 @@ VALUES = (
     "SELECT id, value FROM facts ORDER BY id",
     "SELECT f.id, value FROM facts f JOIN contents v ON v.id = content",
 )
+
+
+MakeOlder = Callable[[sqlite3.Connection], None]
 
 
 class Content(NamedTuple):
@@ -60,38 +64,54 @@ async def build(path: Path) -> None:
     await store.close()
 
 
+LONG_STEPS = {make_version_14: 3, make_version_17: 1}
+"""How many long steps lead from these to this version."""
+
+
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("older") / "store.db"
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("built") / "store.db"
     asyncio.run(build(path))
-    with closing(sqlite3.connect(path)) as connection:
-        make_version_14(connection)
     return path
 
 
 @pytest.fixture
-def older(before: Path, tmp_path: Path) -> Path:
-    """A copy to be brought to this version."""
-    shutil.copy(before, tmp_path / "store.db")
-    return tmp_path / "store.db"
+def older(built: Path, tmp_path: Path) -> Path:
+    """A store of version 14 to be brought to this version."""
+    return copy_as(make_version_14, built, tmp_path)
 
 
-async def test_all_bytes_and_values_are_kept_and_how_far_it_is_is_reported(older: Path) -> None:
+def copy_as(make_older: MakeOlder, built: Path, folder: Path) -> Path:
+    path = folder / "store.db"
+    shutil.copy(built, path)
+    with closing(sqlite3.connect(path)) as connection:
+        make_older(connection)
+    return path
+
+
+@pytest.mark.parametrize("make_older", LONG_STEPS)
+async def test_all_bytes_and_values_are_kept_and_how_far_it_is_is_reported(
+    make_older: MakeOlder, built: Path, tmp_path: Path
+) -> None:
+    older = copy_as(make_older, built, tmp_path)
     kept = content_of(older)
-    assert kept.version == 14
+    assert kept.version < migrations.STORE_VERSION
     seen: list[tuple[int, int]] = []
     await (await Store.open(older, clock=clock, on_progress=lambda *each: seen.append(each))).close()
     assert content_of(older) == kept._replace(version=migrations.STORE_VERSION)
-    assert {total for _, total in seen} == {2 * len(kept.blocks)}
+    assert {total for _, total in seen} == {LONG_STEPS[make_older] * len(kept.blocks)}
     assert seen == sorted(seen)
-    assert seen[-1][0] >= len(kept.blocks)
+    assert seen[-1][0] >= (LONG_STEPS[make_older] - 1) * len(kept.blocks)
     again: list[int] = []
     await (await Store.open(older, clock=clock, on_progress=lambda done, total: again.append(done))).close()
     assert again == []
 
 
-async def test_what_is_derived_is_right_and_goes_on_from_there(older: Path) -> None:
-    store = await Store.open(older, clock=clock)
+@pytest.mark.parametrize("make_older", LONG_STEPS)
+async def test_what_is_derived_is_right_and_goes_on_from_there(
+    make_older: MakeOlder, built: Path, tmp_path: Path
+) -> None:
+    store = await Store.open(copy_as(make_older, built, tmp_path), clock=clock)
     assert await store.count_unread(SCHEMA) == 0
     assert (await store.verify(SCHEMA)).problems == []
     await store.save_blocks([Pen(0, FOUNDING).write(Fact(THING, "code", "242"), at=2000)])

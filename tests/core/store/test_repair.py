@@ -43,7 +43,7 @@ class Usage(NamedTuple):
 
 
 DERIVED_NOTES = ("active", "cells", "cells_row", "checked", "clues", "matters", "membership", "verified")
-FACTS = "SELECT f.id, value, effective, current FROM facts f JOIN contents v ON v.id = f.content ORDER BY 1"
+FACTS = "SELECT f.id, value, later, current FROM facts f JOIN contents v ON v.id = f.content ORDER BY 1"
 BYTES_TABLES = ("blocks", "packs")
 
 
@@ -451,7 +451,7 @@ async def test_two_processes_find_what_one_does(damaged: Path, monkeypatch: pyte
     found: list[list[str]] = []
     for statement in (
         "SELECT 1",
-        "UPDATE facts SET effective = effective + 1 WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE facts SET later = later + 1 WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE blocks SET data = zeroblob(300) WHERE change = 9",
         "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
     ):

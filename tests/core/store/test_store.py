@@ -447,7 +447,7 @@ async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
         "INSERT INTO contested VALUES (1, 1)",
         "UPDATE changes SET ordered_at = ordered_at + 1, accepted = 0 WHERE id = 3",
-        "UPDATE facts SET effective = effective + 1 WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE facts SET later = later + 1 WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE facts SET accepted = 0 WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE changes SET linked = 0 WHERE id = 3",
         "UPDATE persons SET name = 'somebody' WHERE name = 'Maier'",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.changes import Block
+from core.errors import BlockRefused
 from core.mountain_range import levels_of
 from core.sync.batch_codec import MAX_BATCH_BLOCKS
 from core.sync.block_stream import BlockPacker, BlockUnpacker, ChainTree, HeldBlock, Run, split_block
@@ -99,3 +100,24 @@ def test_what_does_not_follow_from_its_chain_keeps_its_past() -> None:
     packer = BlockPacker(set(), {HELD[1].header.id}, leaves_out=True)
     entries = packer.pack_batch(HELD[:3], {})
     assert [entry[0] for entry in entries] == [0, NO_PREVIOUS, NO_PREVIOUS]
+
+
+def test_of_a_batch_with_one_bad_signature_nothing_is_used() -> None:
+    entries = pack(fresh(leaves_out=False), HELD[:5])
+    wrong = bytearray(entries[2])
+    wrong[40] ^= 1
+    unpacker = BlockUnpacker(FLEET, is_lenient=True)
+    restored = unpacker.unpack_batch([*entries[:2], bytes(wrong), *entries[3:]])
+    assert not restored.blocks
+    assert isinstance(restored.error, BlockRefused)
+    assert unpacker.unpack_batch(entries).blocks == BLOCKS[:5]
+
+
+def test_after_a_fork_a_batch_finds_the_branch_that_was_signed() -> None:
+    thief = PEN.branch(10)
+    other = thief.write(at=9)
+    entries = BlockPacker({HELD[11].header.id}, set(), leaves_out=True).pack_batch(HELD[11:14], {})
+    unpacker = BlockUnpacker(FLEET, is_lenient=False)
+    there = ((other.id, PEN.ranges[10].append(other.id)), (BLOCKS[10].id, PEN.ranges[11]))
+    unpacker.add_held([(PEN.device, 10, change, upto) for change, upto in there])
+    assert unpacker.unpack_batch(entries).blocks == BLOCKS[11:14]

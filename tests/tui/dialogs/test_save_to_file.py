@@ -104,7 +104,7 @@ async def test_where_it_cannot_be_saved_it_says_so(home: Path, tmp_path: Path, n
         await save(screen, tmp_path / name)
         assert "name another file" in " ".join(screen.text().replace("│", " ").split())
         await screen.press("escape")
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(

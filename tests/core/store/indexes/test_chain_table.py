@@ -50,7 +50,7 @@ OF_THE_SET = (
     "SELECT c.hash, f.fault, f.peaks FROM faults f JOIN changes c ON c.id = f.change",
     "SELECT e.entity, p.name FROM persons p JOIN entities e ON e.id = p.entity",
     (
-        "SELECT c.hash, f.id % 512, v.value, f.effective, f.accepted, f.current FROM facts f"
+        "SELECT c.hash, f.id % 512, v.value, f.later, f.accepted, f.current FROM facts f"
         " JOIN changes c ON c.id = f.id / 512 JOIN contents v ON v.id = f.content"
     ),
 )
