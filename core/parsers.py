@@ -1,4 +1,6 @@
-"""Parse JSON and TOML that may have been written by anybody: whatever it is, nothing but ValueError is raised.
+"""Parse JSON and TOML that anybody may have written.
+
+Whatever it is, nothing but ValueError is raised.
 
 The parsers of the standard library recurse, and so does most of what reads the outcome: a file of brackets would end in
 a RecursionError anywhere. Numbers of thousands of digits are refused by Python (ValueError, not the parsers' own).
@@ -15,7 +17,7 @@ MAX_NESTING = 100
 
 
 def parse_json(data: str | bytes) -> Any:
-    """Parse JSON (RFC 8259); raises ValueError for anything else, and for what is nested too deeply."""
+    """Parse JSON (RFC 8259); raises ValueError, also for too deep nesting."""
     try:
         return _check_nesting(json.loads(data))
     except RecursionError:
@@ -23,7 +25,7 @@ def parse_json(data: str | bytes) -> Any:
 
 
 def parse_toml(text: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
-    """Parse TOML 1.0; raises ValueError for anything else, and for what is nested too deeply."""
+    """Parse TOML 1.0; raises ValueError, also for too deep nesting."""
     import tomllib  # takes as long as all else in small verbs
 
     try:

@@ -41,7 +41,7 @@ class TransferBacklog:
 
 
 async def read_backlog(store: Store) -> TransferBacklog | None:
-    """Read the backlog of the last session; None if it came to its end, or cannot be read."""
+    """Read the backlog of the last session; None if it ended, or is unreadable."""
     data = await store.read_meta(BACKLOG_META_KEY)
     if not data:
         return None

@@ -1,4 +1,4 @@
-"""What `serve` writes: one object a line, and none of the secrets that it works with."""
+"""What `serve` writes: one object a line, and none of its secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reads bytes from outside: how it is called, real input of it, how it refuses."""
+"""What reads bytes from outside: the call, real input, the refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of all that reads bytes or text from outside, and of what looks like it and does not."""
+"""The table of all that reads bytes or text from outside."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NO_DECODERS = {
 
 
 def named_like_decoders() -> list[str]:
-    """Find the functions with the name and the first parameter of a decoder: `file:name`."""
+    """Find functions with the name and first parameter of a decoder: `file:name`."""
     return [
         f"{path.relative_to(ROOT)}:{found[1]}"
         for room in ("core", "tui")

@@ -1,4 +1,4 @@
-"""The decoders of files, settings, texts that people type, and what the system says."""
+"""The decoders of files, settings, typed texts, and what the system says."""
 
 from __future__ import annotations
 

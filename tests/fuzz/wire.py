@@ -100,7 +100,7 @@ def _serial_frame(data: bytes) -> None:
 
 
 def _serial_line(data: bytes) -> None:
-    """Let an end of a cable hear something before and after it has heard of another end."""
+    """Let an end of a cable hear it before and after it heard of another end."""
     one, other = Arq(b"1" * 8, (115200, 9600), dials=True), Arq(b"2" * 8, (115200,), dials=False)
     one.receive_data(data, 0.0)
     for _ in range(3):
