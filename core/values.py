@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from core.errors import Refused
 from core.value_codec import FactRef, ParentRef, Redacted, Ref, Scalar, Value, Withdrawal, normalized
@@ -60,7 +60,7 @@ def _parse_ip_address(text: str) -> str | None:
     A zone (`%eth0`) is no part of it.
     """
     try:
-        return None if "%" in text else str(ip_address(text))
+        return None if "%" in text else str((IPv6Address if ":" in text else IPv4Address)(text))
     except ValueError:
         return None
 
@@ -68,7 +68,7 @@ def _parse_ip_address(text: str) -> str | None:
 def _parse_ip_network(text: str) -> str | None:
     """A network in CIDR notation (RFC 4632) whose host bits are zero."""
     try:
-        return str(ip_network(text)) if "/" in text and "%" not in text else None
+        return str((IPv6Network if ":" in text else IPv4Network)(text)) if "/" in text and "%" not in text else None
     except ValueError:
         return None
 
