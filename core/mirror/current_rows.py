@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from tempfile import TemporaryFile
+from typing import Any
 
 from psycopg import sql
 
@@ -79,7 +80,7 @@ class CurrentRows:
         self._names = NameReader(store, schema)
         self._entities: list[EntityRow] = []
 
-    def write_all(self, work: ServerWork | None = None) -> None:
+    def write_all(self, work: ServerWork[Any] | None = None) -> None:
         """Write all entities, into tables that are empty.
 
         As long as the server is at work, the rows wait in files.

@@ -289,7 +289,7 @@ def _pick(leaves: list[tuple[int, int, int, bytes, int, bytes]]) -> Iterator[Lea
 def read_values_in_use(
     connection: sqlite3.Connection, entities: list[int], properties: Iterable[int]
 ) -> dict[tuple[int, int], bytes]:
-    """Read what is in use of some properties of these entities: (entity, property) -> encoded value."""
+    """Read what is in use of some properties: (entity, property) -> encoded value."""
     some = ",".join(map(str, entities))
     found: dict[tuple[int, int], bytes] = {}
     several = set()
