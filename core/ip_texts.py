@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from socket import AF_INET6, inet_pton
 
+_KEPT_PARSES = 1024
+"""Of each: a value is checked, compared and placed one after the other, and is parsed for each."""
 _LONG_ADDRESS = re.compile(r"(?=.*:)(?:[0-9a-fA-F]{1,4}(?![0-9a-fA-F])|:)+")
 _HOST_BITS = {str(length): (1 << (128 - length)) - 1 for length in range(129)}
 
 
+@lru_cache(maxsize=_KEPT_PARSES)
 def parse_ip_address(text: str) -> str | None:
     """An IPv4 or IPv6 address in the form of RFC 5952.
 
@@ -21,6 +25,7 @@ def parse_ip_address(text: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=_KEPT_PARSES)
 def parse_ip_network(text: str) -> str | None:
     """A network in CIDR notation (RFC 4632) whose host bits are zero."""
     try:
