@@ -103,15 +103,24 @@ def note_refused(connection: sqlite3.Connection, blocks: Iterable[Block], at_us:
 
 def read_over_limit(connection: sqlite3.Connection, fleet: bytes) -> list[OverLimitCount]:
     """The members of which changes were refused for being too many, and how many."""
-    rows = connection.execute(
-        "SELECT key, value FROM meta WHERE key >= ? AND key < ? ORDER BY key", (_OVER_META_KEY, _OVER_META_KEY + "g")
-    ).fetchall()
-    found = {bytes.fromhex(key.removeprefix(_OVER_META_KEY)): value for key, value in rows}
+    found = _read_refused(connection)
     limits = _read_limits(connection, _Lineages(connection), found, fleet)
     return [
         OverLimitCount(device, int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"), limits[device])
         for device, data in found.items()
     ]
+
+
+def read_flooding(connection: sqlite3.Connection) -> set[bytes]:
+    """The members of which changes were refused for being too many."""
+    return set(_read_refused(connection))
+
+
+def _read_refused(connection: sqlite3.Connection) -> dict[bytes, bytes]:
+    rows = connection.execute(
+        "SELECT key, value FROM meta WHERE key >= ? AND key < ? ORDER BY key", (_OVER_META_KEY, _OVER_META_KEY + "g")
+    ).fetchall()
+    return {bytes.fromhex(key.removeprefix(_OVER_META_KEY)): value for key, value in rows}
 
 
 def over_limit_error(block: Block) -> OverLimit:
