@@ -129,7 +129,10 @@ def test_a_cable_that_is_pulled_in_the_middle_goes_on_where_it_was(pair: Pair, t
 
 
 def changes_of(terminal: Terminal) -> int:
-    """Count the changes at once: a program that is started for it takes longer than the cable for the rest of them."""
+    """Count the changes, without a program that takes longer than the cable.
+
+    The rest of them would come meanwhile.
+    """
     with closing(sqlite3.connect(f"file:{terminal.home / STORE_FILE}?mode=ro", uri=True)) as store:
         count: int = store.execute("SELECT count(*) FROM changes").fetchone()[0]
     return count
