@@ -21,17 +21,13 @@ from core.records import Record
 from core.schema import RETIRED, Kind, Property, Schema
 from core.slots import Absent
 from core.sort_order import natural_key
-from core.value_codec import Ref, Scalar, Value, encode_value
+from core.value_codec import Ref, Scalar, encode_value
 
 _UNIQUE_KEY_BYTES = 8
 """Of a million keys two are alike by chance once in 40 million stores; nothing is found when they are looked at."""
 
 ParentsOf = Callable[[bytes], Collection[bytes]]
 """The changes of the facts that a change names: its author had them."""
-
-CheckedValue = tuple[str, str, type, Value]
-"""A value of a property of a kind, with its type: `True` is not 1."""
-_MAX_CHECKED_VALUES = 50_000
 
 IPNetwork = IPv4Network | IPv6Network
 NetworkRange = tuple[str, bytes, bytes]
@@ -56,14 +52,8 @@ class ConflictIndexEntry:
     references: frozenset[tuple[bytes, str]] = frozenset()
 
 
-def build_index_entry(
-    record: Record, schema: Schema, parents: ParentsOf, checked: dict[CheckedValue, bool] | None = None
-) -> ConflictIndexEntry:
-    """The clues of one entity as it is now.
-
-    `checked` keeps which values the schema refuses, for who asks of many entities: most values are those of others.
-    """
-    checked = {} if checked is None else checked
+def build_index_entry(record: Record, schema: Schema, parents: ParentsOf) -> ConflictIndexEntry:
+    """The clues of one entity as it is now."""
     if record.retired:
         return ConflictIndexEntry(None, has_own_item=_has_concurrent_edit(record, parents))
     kind = schema.kinds.get(record.kind) if record.kind is not None else None
@@ -72,7 +62,7 @@ def build_index_entry(
     slots = [(kind.property(name), slot.value) for name, slot in record.slots.items() if not isinstance(slot, Absent)]
     return ConflictIndexEntry(
         record.kind,
-        any(_is_refused(kind, prop, value, checked) for prop, value in slots),
+        any(prop.check(value) is not None for prop, value in slots),
         _title_sort_key(record, schema),
         frozenset(_unique_keys(record, kind)),
         frozenset(_network_ranges(record, kind)),
@@ -83,18 +73,6 @@ def build_index_entry(
             if isinstance(item, Ref)
         ),
     )
-
-
-def _is_refused(kind: Kind, prop: Property, value: Value, checked: dict[CheckedValue, bool]) -> bool:
-    """Whether the schema refuses a value."""
-    if isinstance(value, tuple):  # its items need not be what they are equal to: `True` is not 1
-        return prop.check(value) is not None
-    key = kind.name, prop.name, type(value), value
-    if (known := checked.get(key)) is None:
-        if len(checked) >= _MAX_CHECKED_VALUES:
-            checked.clear()
-        known = checked[key] = prop.check(value) is not None
-    return known
 
 
 def _title_sort_key(record: Record, schema: Schema) -> str:

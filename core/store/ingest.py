@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.chain_links import State
-from core.changes import Block, parent_ids
+from core.changes import Block, parent_ids, sort_causally
 from core.membership import Membership
 from core.store import block_table
 from core.store.connection import chunks, placeholders
@@ -148,28 +148,6 @@ def add_blocks(
     add_short_ids(connection, ordered, rows, fleet)
     update_acceptance(connection, membership, ordered, linked.settled, linked.faulty, fleet)
     return len(ordered)
-
-
-def sort_causally(blocks: Sequence[Block]) -> list[Block]:
-    """Sort parents before children, otherwise by time and id.
-
-    So equal sets give equal orders.
-    """
-    by_id = {block.id: block for block in sorted(blocks, key=lambda block: (block.at_us, block.id))}
-    done: dict[bytes, Block] = {}
-    for root in by_id.values():
-        stack = [root]
-        while stack:
-            block = stack[-1]
-            if block.id in done:
-                stack.pop()
-                continue
-            open_parents = [by_id[p] for p in sorted(parent_ids(block)) if p in by_id and p not in done]
-            if open_parents:
-                stack.extend(open_parents)
-            else:
-                done[block.id] = stack.pop()
-    return list(done.values())
 
 
 def _intern_entities(connection: sqlite3.Connection, blocks: list[Block]) -> dict[bytes, int]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
@@ -28,7 +27,7 @@ from core.store.scope import NOW, Scope
 from core.value_codec import Ref
 
 if TYPE_CHECKING:
-    from core.conflict_index import CheckedValue, ConflictIndexEntry, IPNetwork
+    from core.conflict_index import ConflictIndexEntry, IPNetwork
 
 CONFLICT_INDEX_VERSION = 3
 """Of what `core.conflict_index` makes of an entity: another one makes every store look at everything again."""
@@ -170,12 +169,12 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
     from core.conflict_index import build_index_entry
 
     ids = dict(rows)
-    known, checked = Ancestry(connection), _checked_values(index_version(schema))
+    known = Ancestry(connection)
     this = int(connection.execute("UPDATE readings SET number = number + 1 RETURNING number").fetchone()[0])
     _store_entries(
         connection,
         [
-            (record.entity, ids[record.entity], build_index_entry(record, schema, known.named_by, checked))
+            (record.entity, ids[record.entity], build_index_entry(record, schema, known.named_by))
             for record in _records_to_index(connection, list(ids), schema)
         ],
         this,
@@ -268,14 +267,14 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
         return []
     from core.conflict_index import build_index_entry
 
-    known, checked = Ancestry(connection), _checked_values(index_version(schema))
+    known = Ancestry(connection)
     wrong = 0
     numbers = connection.execute("SELECT entity, id FROM entities").fetchall()
     for some in chunks(numbers):
         ids = dict(some)
         kept = _stored_rows(connection, ids)
         for record in _records_to_index(connection, list(ids), schema):
-            wrong += kept[record.entity] != _entry_rows(build_index_entry(record, schema, known.named_by, checked))
+            wrong += kept[record.entity] != _entry_rows(build_index_entry(record, schema, known.named_by))
     (stray,) = connection.execute(
         "SELECT (SELECT count(*) FROM titles) - (SELECT count(*) FROM clues WHERE kind IS NOT NULL)"
     ).fetchone()
@@ -289,12 +288,6 @@ def index_version(schema: Schema) -> bytes:
     """Another one where the same facts may give other clues."""
     said = sorted(schema.texts().items())
     return blake3(repr((CONFLICT_INDEX_VERSION, said)).encode("utf-8", "surrogatepass")).digest(16)
-
-
-@lru_cache(maxsize=1)
-def _checked_values(version: bytes) -> dict[CheckedValue, bool]:
-    """Which values the schema of this version refuses, as far as that was asked."""
-    return {}
 
 
 def _referenced_entities(record: Record) -> Iterable[bytes]:
