@@ -18,7 +18,7 @@ from core.service.session_runner import TCP_PROFILE, Link, make_peer_filter, run
 from core.sync.events import Progress
 from core.sync.links import tcp
 from core.workspace import Workspace
-from tests.support.deadlines import DEADLINE_S
+from tests.support.deadlines import DEADLINE_S, until
 from tests.support.opened_app import LARGE, NOW, SMALL, Screen, opened
 from tests.support.pty_app import started
 from tui.screens.sync import Sync
@@ -189,8 +189,9 @@ async def test_a_meeting_under_way(home: Path, picture: SnapshotAssertion, size:
 def test_what_others_write_costs_a_slow_line_little(home: Path, place: str) -> None:
     with started(home, "tui", "--no-mouse") as program:
         program.wait_for("TSC")
-        program.send(place.encode())
         program.read(0.7)
+        program.send(place.encode())
+        until(lambda: program.read(0.7))
         asyncio.run(written(home, "999"))
         assert len(program.read(1.0)) <= 300 * MIN_REFRESH_INTERVAL_S
         assert program.alive()
