@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from core.store.connection import chunks, placeholders
-from core.store.packs import MIN_PACK_BYTES, pack_blocks, unpack_blocks
+from core.store.packs import MIN_PACK_BYTES, is_whole, pack_blocks, unpack_blocks
 
-MAX_LOOSE_BYTES = 64 << 10
+MAX_LOOSE_BYTES = 128 << 10
 """So many bytes of blocks wait to be packed."""
 
-_LOOK_EVERY = 8
+_LOOK_EVERY = 16
 """After so many changes is looked how much waits: each look reads all that does."""
 
 Row = tuple[int, bytes]
@@ -46,6 +46,39 @@ def pack_loose(connection: sqlite3.Connection, on_row: Callable[[int], object] =
         after = group[-1][0]
         on_row(group[0][0])
         _replace_by_pack(connection, group)
+
+
+def repack(connection: sqlite3.Connection, on_row: Callable[[int], object] = lambda row: None) -> None:
+    """Put smaller packs whose changes follow each other together; a damaged one stays as it is.
+
+    `on_row` is called with the first row of each pack.
+    """
+    group: list[Row] = []
+    firsts = [first for (first,) in connection.execute("SELECT first FROM packs ORDER BY first")]
+    for first in firsts:
+        on_row(first)
+        (data,) = connection.execute("SELECT data FROM packs WHERE first = ?", (first,)).fetchone()
+        follows = bool(group) and group[-1][0] + 1 == first
+        if group and not follows:
+            _replace_packs(connection, group)
+            group = []
+        if is_whole(data):
+            group += enumerate(unpack_blocks(data), first)
+        if sum(len(block) for _, block in group) >= MIN_PACK_BYTES:
+            _replace_packs(connection, group)
+            group = []
+    if group:
+        _replace_packs(connection, group)
+
+
+def _replace_packs(connection: sqlite3.Connection, group: list[Row]) -> None:
+    """Put one pack in the place of those that hold these blocks."""
+    blocks = tuple(data for _, data in group)
+    packed = pack_blocks(blocks)
+    if unpack_blocks(packed) == blocks:
+        first, last = group[0][0], group[-1][0]
+        connection.execute("DELETE FROM packs WHERE first BETWEEN ? AND ?", (first, last))
+        connection.execute("INSERT INTO packs (first, data) VALUES (?, ?)", (first, packed))
 
 
 def _next_group(connection: sqlite3.Connection, after: int) -> list[Row]:
