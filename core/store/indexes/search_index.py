@@ -96,8 +96,10 @@ def define_functions(connection: sqlite3.Connection) -> None:
         connection.create_function("indexed_text", 2, _text_in_sql, deterministic=True)
 
 
-def _text_in_sql(name: str, value: bytes) -> str:
+def _text_in_sql(name: str | None, value: bytes | None) -> str:
     """The text of one pair, the encoded value given; empty for damage, which finds nothing."""
+    if name is None or value is None:
+        return ""
     try:
         if value[:1] in _SHORT_TEXT_HEADS:  # most are: a search for one or two letters looks at all
             return f"{name} {value[1:].decode()}".casefold()
