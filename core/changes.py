@@ -168,6 +168,16 @@ def decode_block(data: bytes, erased: Container[bytes] = NOTHING) -> Block:
     return join(headers.decode_header(data[:size]), bodies.decode_body(data[size:]), erased)
 
 
+def read_checked_block(data: bytes) -> Block:
+    """Read exact bytes that `decode_block` has accepted before.
+
+    It takes a third of the time. Never for bytes that nobody has checked.
+    """
+    size = header_size(data)
+    header = headers.decode_header(data[:size])
+    return Block(header, bodies.read_checked_body(data[size:], header.fields.root))
+
+
 def join(header: SignedHeader, body: Body, erased: Container[bytes] = NOTHING) -> Block:
     """Put a header and a body together.
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from blake3 import blake3
@@ -354,12 +355,18 @@ def _unseen_leaves(slot: Slot, retirements: Sequence[Candidate], knew: DescendsF
 def stated_networks(records: Iterable[Record], prop: Property) -> list[StatedNetwork]:
     """The networks that a property of these records states and its definition allows."""
     return [
-        StatedNetwork(ip_network(item), record, slot)
+        StatedNetwork(_network_of(item), record, slot)
         for record in records
         for slot in [record.slot(prop.name)]
         for item in scalars_of(slot.value)
         if isinstance(item, str) and prop.check((item,) if prop.many else item) is None
     ]
+
+
+@lru_cache(maxsize=1024)
+def _network_of(text: str) -> IPv4Network | IPv6Network:
+    """The network that a text names; those that are looked at again are read once."""
+    return ip_network(text)
 
 
 def _overlapping_groups(networks: list[StatedNetwork]) -> Iterator[list[StatedNetwork]]:

@@ -136,6 +136,20 @@ class Authority:
         """Whether the device is or was an admin at some place of its chain."""
         return any(rule.role == ROLES[0] for rule in self.roles)
 
+    def last_scopes(self, role: str) -> Scopes | None:
+        """What the device was bound to when it last had a role; None if it never had it."""
+        by_fact = {rule.fact: rule for rule in self.roles}
+        own = [rule for rule in self.roles if rule.role == role]
+        older: set[bytes] = set()
+        left = [fact for rule in own for fact in rule.obsoletes]
+        while left:
+            fact = left.pop()
+            if fact not in older and fact in by_fact:
+                older.add(fact)
+                left += by_fact[fact].obsoletes
+        latest = [rule for rule in own if rule.fact not in older]
+        return frozenset[Scope]().union(*(rule.scopes for rule in latest)) if latest else None
+
     def cuts(self) -> Iterator[Cut]:
         """The changes on which it depends whether another one counts."""
         for rule in self.roles:

@@ -8,13 +8,13 @@ becomes a problem with its key path, and the rest holds.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from core.errors import FieldlineError, Refused
+from core.parsers import parse_toml
 from core.schema import KEY, KIND, RESERVED_KINDS, RETIRED, Kind, Property, Schema, matches_pattern
 from core.values import MAX_TEXT_BYTES, TYPE_PARSERS, printable, quote_value
 
@@ -164,8 +164,8 @@ def _parse_document(text: str, limit: int, path: str, problems: SchemaProblems) 
         problems.append(Refused("{path}: this is larger than {limit} bytes; shorten it", path=path, limit=limit))
         return None
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_toml(text)
+    except ValueError as error:
         problems.append(Refused("{path}: this is not TOML: {reason}", path=path, reason=printable(str(error))))
         return None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError
 from core.header import KEY_BYTES
+from core.parsers import parse_toml
 from core.succession import MAX_VOUCHERS, VOUCHER_BYTES
 
 if TYPE_CHECKING:
@@ -116,13 +117,11 @@ def seal_key(
 
 def decode_sealed_key(data: bytes) -> SealedKey:
     """Decode a file; raises MalformedKey before anything is spent on what it asks for."""
-    import tomllib  # takes as long as all else here, and few keys are sealed
-
     if len(data) > MAX_FILE_BYTES:
         raise MalformedKey
     try:
-        fields = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+        fields = parse_toml(data.decode())
+    except ValueError:
         raise MalformedKey from None
     vouchers = fields.pop(_VOUCHERS, [])
     if not isinstance(vouchers, list) or len(vouchers) > MAX_VOUCHERS:

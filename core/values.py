@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from core.errors import Refused
@@ -19,6 +20,9 @@ MAX_TEXT_BYTES = 49_152
 """Bytes of UTF-8 in one value, so that every value fits a block of its own with room for the rest of the change."""
 
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+
+_KEPT_PARSES = 1024
+"""Of each type: a value is checked, compared and placed one after the other, and is parsed for each."""
 
 
 def _parse_integer(text: str) -> int | None:
@@ -54,6 +58,7 @@ def _parse_boolean(text: str) -> bool | None:
     return _BOOLEAN_WORDS.get(text.lower())
 
 
+@lru_cache(maxsize=_KEPT_PARSES)
 def _parse_ip_address(text: str) -> str | None:
     """An IPv4 or IPv6 address in the form of RFC 5952.
 
@@ -65,6 +70,7 @@ def _parse_ip_address(text: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=_KEPT_PARSES)
 def _parse_ip_network(text: str) -> str | None:
     """A network in CIDR notation (RFC 4632) whose host bits are zero."""
     try:
@@ -73,6 +79,7 @@ def _parse_ip_network(text: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=_KEPT_PARSES)
 def _parse_mac(text: str) -> str | None:
     """An EUI-48 in any of its usual spellings, as six lower-case pairs with colons."""
     pairs = r"[0-9a-f]{2}(([:-])[0-9a-f]{2})(\2[0-9a-f]{2}){4}"
@@ -82,6 +89,7 @@ def _parse_mac(text: str) -> str | None:
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
 
 
+@lru_cache(maxsize=_KEPT_PARSES)
 def _parse_hostname(text: str) -> str | None:
     """A name of RFC 1123, section 2.1.
 

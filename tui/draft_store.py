@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError
+from core.parsers import parse_json
 from core.slots import Candidate, Slot, slot_of
 from core.value_codec import decode_value, encode_value
 from tui.draft import Draft
@@ -134,10 +135,8 @@ def _read_drafts(path: Path) -> list[Draft] | None:
 
     None of one that is not whole or that another version wrote, which stays for that one.
     """
-    import json
-
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
         return [_decode_draft(each) for each in data["drafts"]] if data["format"] == _FORMAT else None
     except (ValueError, KeyError, TypeError, AttributeError, OSError, FieldlineError):
         return None

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused
+from core.parsers import parse_toml
 from core.values import quote_value
 from tui import commands
 from tui.i18n.translate import LANGUAGES
@@ -90,14 +91,12 @@ def read_options(path: Path, *, required: bool = False) -> FileOptions:
         raise Refused("{path} cannot be read: {why}.", path=str(path), why=error.strerror or "") from None
     if len(data) > _MAX_FILE_BYTES:
         raise Refused("{path} is too long for options.", path=str(path))
-    import tomllib  # few have such a file
-
     try:
         text = data.decode("utf-8")
-        return _parse_options(_OptionsText(path, text), tomllib.loads(text))
+        return _parse_options(_OptionsText(path, text), parse_toml(text))
     except UnicodeDecodeError:
         raise Refused("{path} is not UTF-8: save it as UTF-8.", path=str(path)) from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise Refused("{path} is not valid TOML: {why}.", path=str(path), why=str(error)) from None
 
 

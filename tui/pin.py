@@ -20,6 +20,7 @@ from typing import Any
 
 from core import temporary_files
 from core.errors import FieldlineError, Refused
+from core.parsers import parse_json
 from core.paths import exists
 from core.timestamps import SECOND_US
 
@@ -99,7 +100,7 @@ class KioskPin:
 
     def _read(self) -> dict[str, Any]:
         try:
-            kept = json.loads(self._path.read_text(encoding="ascii"))
+            kept = parse_json(self._path.read_text(encoding="ascii"))
             bytes.fromhex(kept["salt"]), bytes.fromhex(kept["hash"])
             return {**kept, "failures": int(kept["failures"]), "at": int(kept["at"])}
         except (ValueError, KeyError, TypeError):

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.parsers import parse_json
+
 if TYPE_CHECKING:
     from core.store.store import Store
 
@@ -37,7 +39,7 @@ async def read_views(store: Store, user: str) -> list[SavedView]:
     """The views of a user, by name; what cannot be understood is left out."""
     kept = await store.read_meta(_META_KEY.format(user=user))
     try:
-        found = json.loads(bytes(kept)) if kept is not None else []
+        found = parse_json(bytes(kept)) if kept is not None else []
     except ValueError:
         return []
     views = [view for each in found if (view := _parse_view(each))] if isinstance(found, list) else []

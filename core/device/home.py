@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError
+from core.parsers import parse_toml
 from core.paths import exists
 
 STORE_FILE = "store.db"
@@ -88,13 +89,11 @@ class Home:
 
         Raises FieldlineError if it is not TOML.
         """
-        import tomllib
-
         try:
-            return tomllib.loads(self.settings.read_text(encoding="utf-8"))
+            return parse_toml(self.settings.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        except ValueError:
             raise FieldlineError("{path} is not valid TOML: mend it, or delete it.", path=str(self.settings)) from None
 
     def write_settings(self, name: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from core import temporary_files
 from core.errors import FieldlineError
+from core.parsers import parse_json
 from core.paths import exists
 
 JOURNAL_FILE, STATE_FILE = "equipment-journal.jsonl", "equipment-state.json"
@@ -151,8 +152,8 @@ class Journal:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core import file_lock, temporary_files
 from core.errors import FieldlineError
+from core.parsers import parse_json
 
 STATE_FILE, LOCK_FILE = "hooks.json", "hooks.lock"
 
@@ -97,7 +98,7 @@ def read_states(folder: Path) -> dict[str, HookState]:
     """
     path = folder / STATE_FILE
     try:
-        return {name: HookState(**fields) for name, fields in json.loads(path.read_bytes()).items()}
+        return {name: HookState(**fields) for name, fields in parse_json(path.read_bytes()).items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from struct import Struct
-from typing import IO
+from typing import IO, Literal
 
 from psycopg import sql
 
@@ -96,6 +96,23 @@ def copy_packed(mirror: Connection, table: str, rows: Iterable[bytes]) -> int:
     return count
 
 
+def copy_lines(mirror: Connection, table: str, lines: Iterable[tuple[int, bytes]]) -> int:
+    """Write lines of text, each piece with how many rows it holds; gives how many."""
+    count = 0
+    with mirror.cursor() as cursor, cursor.copy(_copy_statement(table, None, "TEXT")) as copy:
+        for rows, some in lines:
+            copy.write(some)
+            count += rows
+    return count
+
+
+@lru_cache(maxsize=16384)  # most values are said again and again
+def json_field(value: bytes) -> str:
+    """The field of such a line that holds an encoded value."""
+    text = row_values.json_text(load_value(value), None)
+    return "\\N" if text is None else text.replace("\\", "\\\\")
+
+
 class PackedRows:
     """Packed rows of a table that wait in a file until the server is free."""
 
@@ -119,9 +136,11 @@ class PackedRows:
         self._file.truncate()
 
 
-def _copy_statement(table: str, into: sql.Composable | None) -> sql.Composed:
-    return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(
-        into or identifier(table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
+def _copy_statement(
+    table: str, into: sql.Composable | None, form: Literal["BINARY", "TEXT"] = "BINARY"
+) -> sql.Composed:
+    return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT {})").format(
+        into or identifier(table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table])), sql.SQL(form)
     )
 
 

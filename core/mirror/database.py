@@ -81,10 +81,7 @@ def connect(dsn: str, fleet: bytes, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -
 
     Raises Refused for an address that is none.
     """
-    try:
-        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
-    except psycopg.ProgrammingError:
-        raise Refused("This is not an address of a database: write postgresql://USER@HOST/DATABASE.") from None
+    given = _parse_address(dsn)
     with translate_database_errors():
         connection: Connection = psycopg.connect(make_conninfo("", **(CONNECT_DEFAULTS | given)), autocommit=True)
         # What is written as jsonb is JSON already.
@@ -95,6 +92,18 @@ def connect(dsn: str, fleet: bytes, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -
             connection.close()
             raise
     return connection
+
+
+def _parse_address(dsn: str) -> dict[str, str]:
+    not_an_address = Refused("This is not an address of a database: write postgresql://USER@HOST/DATABASE.")
+    try:
+        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    except psycopg.ProgrammingError:
+        raise not_an_address from None
+    # Where a password has an @ or / that is not escaped the rest of it is taken for these, and libpq would say them.
+    if any("@" in given.get(name, "") for name in ("host", "port", "dbname")):
+        raise not_an_address
+    return given
 
 
 def cancel(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from typing import Self
 
 from core import file_lock, temporary_files
 from core.errors import FieldlineError
+from core.parsers import parse_json
 
 STATE_FILE, LOCK_FILE = "mirror.json", "mirror.lock"
 
@@ -37,7 +38,7 @@ class MirrorState:
 def read_state(folder: Path) -> MirrorState:
     """Read the state; as if nothing failed, if there is none that can be read."""
     try:
-        return MirrorState(**json.loads((folder / STATE_FILE).read_bytes()))
+        return MirrorState(**parse_json((folder / STATE_FILE).read_bytes()))
     except (OSError, ValueError, TypeError):
         return MirrorState()
 

@@ -15,7 +15,17 @@ from psycopg import sql
 from core.inbox import InboxItem
 from core.membership import Membership
 from core.mirror import events, partitions, row_values
-from core.mirror.copy_rows import Row, copy_packed, copy_rows, identifier, pack_edges, pack_facts, sync_rows
+from core.mirror.copy_rows import (
+    Row,
+    copy_lines,
+    copy_packed,
+    copy_rows,
+    identifier,
+    json_field,
+    pack_edges,
+    pack_facts,
+    sync_rows,
+)
 from core.mirror.current_rows import CurrentRows, name_columns
 from core.mirror.database import Connection, secure_views
 from core.mirror.kind_views import schema_digest, view_statements
@@ -23,6 +33,7 @@ from core.mirror.server_work import ServerWork
 from core.schema import Schema
 from core.store.entities import EntityName
 from core.store.queries import mirror_source
+from core.store.queries.mirror_lines import read_fact_lines
 from core.store.queries.mirror_source import VOID_CHANGE, ChangeOrder, FactRow
 from core.store.queries.sync_source import read_summary
 from core.values import printable
@@ -38,7 +49,7 @@ _BUILT_AFTERWARDS = {
 }
 """The keys that are made at once over all rows where there were none, which takes a fraction of the time."""
 _INDEXES_AFTERWARDS = (
-    ("facts", "facts_slot", "(entity_id, property_id)"),
+    ("facts", "facts_slot", "(entity_id)"),
     ("facts", "facts_in_use", "(property_id) WHERE accepted AND ended_at IS NULL"),
     ("leaf_details", "leaf_details_refs", "USING gin (refs) WHERE refs IS NOT NULL"),
 )
@@ -206,7 +217,8 @@ class _Writer:
             self._delete(*_FACT_TABLES, *_SMALLER_TABLES)
         self._make_partitions(is_marked=False)
         changes = copy_rows(self._mirror, "changes", self._changes(0))
-        facts = self._copy_facts(mirror_source.read_facts(self._store))
+        facts = copy_lines(self._mirror, "facts", read_fact_lines(self._store, json_field))
+        facts += self._copy_facts(mirror_source.read_facts_with_withdrawals(self._store))
         copy_packed(self._mirror, "obsoletes", pack_edges(mirror_source.read_edges(self._store, 0)))
         statements = [*_key_statements(*_FACT_TABLES)] if is_empty else []
         with ServerWork(self._mirror, [*statements, *map(_analyze, _FACT_TABLES)]) as work:

@@ -49,7 +49,7 @@ def parse_endpoint(text: str) -> Endpoint:
         if not colon or rest.endswith("]"):
             host, port = rest, str(DEFAULT_PORT)
         host = host.removeprefix("[").removesuffix("]")
-        if host and port.isascii() and port.isdigit() and 0 < int(port) < 65536 and "/" not in host:
+        if host and port.isascii() and port.isdigit() and len(port) < 10 and 0 < int(port) < 65536 and "/" not in host:
             return Endpoint(host, int(port))
     raise Refused(
         "{target} is nothing to sync with: write tcp://HOST:PORT, serial:///dev/PORT or bundle://PATH.",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import FieldlineError
+from core.parsers import parse_json
 from core.sync.discovery.dial_scheduler import DialStatus
 
 STATUS_FILE, LOCK_FILE = "serving.json", "serving.lock"
@@ -161,7 +162,7 @@ def _try_lock(path: Path) -> int | None:
 def _read_file(path: Path) -> list[PeerStatus]:
     try:
         with path.open("rb") as file:
-            return [_from_json(each) for each in json.loads(file.read(MAX_STATUS_BYTES))]
+            return [_from_json(each) for each in parse_json(file.read(MAX_STATUS_BYTES))]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 

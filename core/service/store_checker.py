@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import time
@@ -12,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError
+from core.parsers import parse_json
 from core.service.error_reporter import ErrorReporter
 from core.service.serve_config import CheckResult, ServeEvent, ServiceIntervals
 from core.store.check_note import CHECKED_META_KEY, LastCheck, decode_damage
@@ -62,7 +62,7 @@ class StoreChecker:
         begun = time.monotonic()
         answer = await self._run_beside()
         try:
-            fields = json.loads(answer)
+            fields = parse_json(answer)
             count, damage = int(fields["changes"]), decode_damage(fields["damage"])
         except (ValueError, TypeError, KeyError):
             self._errors.report(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError
+from core.parsers import parse_json
 from core.sync.events import Done, Event, Progress
 
 if TYPE_CHECKING:
@@ -40,13 +41,15 @@ class TransferBacklog:
 
 
 async def read_backlog(store: Store) -> TransferBacklog | None:
-    """Read the backlog of the last session; None if it came to its end."""
+    """Read the backlog of the last session; None if it ended, or is unreadable."""
     data = await store.read_meta(BACKLOG_META_KEY)
     if not data:
         return None
-    peer, *counts, at_us = json.loads(data)
-    missing, total, current, nearby = counts
-    return TransferBacklog(bytes.fromhex(peer), missing, total, current, nearby, at_us)
+    try:
+        peer, missing, total, current, nearby, at_us = parse_json(data)
+        return TransferBacklog(bytes.fromhex(peer), missing, total, current, nearby, at_us)
+    except (ValueError, TypeError):
+        return None
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from core.errors import FieldlineError
+from core.parsers import parse_json
 
 VERIFIED_META_KEY = "verified"
 """When `verify` last found all right, derived tables, too: microseconds since 1970 UTC, as text."""
@@ -30,7 +31,7 @@ class LastCheck:
     def from_bytes(cls, data: bytes | None) -> LastCheck | None:
         """Read what `to_bytes` gave; None where there is none, or it cannot be read."""
         try:
-            fields = json.loads(data or b"")
+            fields = parse_json(data or b"")
             return cls(int(fields["at"]), decode_damage(fields["damage"]))
         except (ValueError, TypeError, KeyError):
             return None

@@ -339,12 +339,20 @@ def _insert_changes(
 
 def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[int, bytes]]) -> None:
     """Let the first change here of each batch stand for all of it in the log."""
-    for device, batch in batches:
-        connection.execute(
-            "UPDATE changes SET lead = (SELECT p.id FROM changes p WHERE p.batch = :batch AND p.device = :device"
-            " ORDER BY p.position, p.hash LIMIT 1) WHERE batch = :batch AND device = :device",
-            {"device": device, "batch": batch},
+    places = set(batches)
+    parts: dict[tuple[int, bytes], list[tuple[int, bytes, int, int]]] = {}
+    for some in chunks(list({batch for _, batch in places})):
+        query = (
+            "SELECT device, batch, position, hash, id, lead FROM changes INDEXED BY changes_batch"
+            f" WHERE batch IN ({placeholders(some)})"
         )
+        for device, batch, *part in connection.execute(query, some):
+            parts.setdefault((device, batch), []).append((part[0], part[1], part[2], part[3]))
+    moved = []
+    for place in places:
+        lead = min(parts[place])[2]
+        moved += [(lead, row) for _, _, row, before in parts[place] if before != lead]
+    connection.executemany("UPDATE changes SET lead = ? WHERE id = ?", moved)
 
 
 def _unset_current(connection: sqlite3.Connection, edges: list[ObsoletesEdge], accepted: Mapping[int, bool]) -> None:

@@ -30,8 +30,11 @@ def intern_values(connection: sqlite3.Connection, table: str, column: str, value
         found.update(
             connection.execute(f"SELECT {column}, id FROM {table} WHERE {column} IN ({placeholders(some)})", some)
         )
-    for value in wanted:
-        if value not in found:
-            insert = f"INSERT INTO {table} ({column}) VALUES (?) RETURNING id"
-            found[value] = connection.execute(insert, (value,)).fetchone()[0]
+    new = [value for value in wanted if value not in found]
+    if new:
+        # Numbered here, as the table would do it itself: one statement for all.
+        first = connection.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()[0]
+        rows = list(enumerate(new, first))
+        connection.executemany(f"INSERT INTO {table} (id, {column}) VALUES (?, ?)", rows)
+        found.update((value, row) for row, value in rows)
     return found

@@ -9,7 +9,7 @@ single file is replaced by one that holds everything. So nothing that was on the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Protocol
 
 from blake3 import blake3
 
-from core.changes import decode_block
+from core.changes import Block, decode_block
 from core.errors import AuthorUnknown, BlockRefused, OverLimit
 from core.sync import bundle_file
 from core.sync.events import Progress, SyncStats
@@ -36,8 +36,8 @@ class BundleStore(Protocol):
     async def missing(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
     async def order(self, hashes: Sequence[bytes]) -> SendOrder: ...
     async def blocks(self, hashes: Sequence[bytes]) -> Sequence[bytes]: ...
-    async def save_blocks(
-        self, blocks: Iterable[bytes], *, source_device: bytes | None = None, link: str = "own"
+    async def keep_blocks(
+        self, blocks: Sequence[Block], *, source_device: bytes | None = None, link: str = "own"
     ) -> SaveResult: ...
 
 
@@ -188,7 +188,7 @@ class _BundleSync:
         goal = self._received + len(new)
         unknown: list[bytes] = []
         for some in _chunks(new):
-            saved = await self._store.save_blocks(await asyncio.to_thread(contents.blocks, some), link="bundle")
+            saved = await self._store.keep_blocks(await asyncio.to_thread(contents.checked_blocks, some), link="bundle")
             for change, reason in saved.refused:
                 if not isinstance(reason, (AuthorUnknown, OverLimit)):
                     raise bundle_file.refused_error(path, reason)

@@ -21,7 +21,7 @@ from typing import BinaryIO, Literal, Protocol
 from blake3 import blake3
 
 from core import temporary_files
-from core.changes import MAX_BLOCK_BYTES, change_id, decode_block, verify_block
+from core.changes import MAX_BLOCK_BYTES, Block, change_id, decode_block, read_checked_block, verify_block
 from core.errors import BlockRefused, FieldlineError, Refused
 from core.paths import is_file
 from core.sync.codec import encode_varint
@@ -74,6 +74,19 @@ class BundleContents:
     offsets: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     size: int = 0
     keys: SealKeys | None = None
+    _checked: dict[bytes, bytes] = field(default_factory=dict)
+    """The hashes of the blocks that were found good, by id."""
+
+    def checked_blocks(self, wanted: Iterable[bytes]) -> list[Block]:
+        """These blocks, which `check_signatures` has found good.
+
+        Raises Damaged if the file is no longer what was checked.
+        """
+        ids = list(wanted)
+        found = self.blocks(ids)
+        if any(blake3(data).digest() != self._checked[change] for change, data in zip(ids, found, strict=True)):
+            raise damaged_error(self.path)
+        return list(map(read_checked_block, found))
 
     def blocks(self, wanted: Iterable[bytes]) -> list[bytes]:
         """The bytes of these blocks.
@@ -95,7 +108,9 @@ class BundleContents:
         """Raises Refused if one of these blocks would not be accepted."""
         try:
             for data in self.blocks(wanted):
-                verify_block(decode_block(data), self.fleet)
+                block = decode_block(data)
+                verify_block(block, self.fleet)
+                self._checked[block.id] = blake3(data).digest()
         except BlockRefused as why:
             raise refused_error(self.path, why) from None
 

@@ -104,7 +104,11 @@ async def check_store(workspace: DeviceContext) -> AsyncIterator[Finding]:
     yield _finding("restored", "warning", await read_doubt(workspace))
     yield _finding("membership", "warning", await _check_membership(workspace))
     yield _finding("refused", "warning", await _check_refused(workspace))
-    for finding in (*await _check_limits(workspace), *await _check_chains(workspace)):
+    for finding in (
+        *await _check_limits(workspace),
+        *await _check_chains(workspace),
+        *await _check_scopes(workspace),
+    ):
         yield finding
     yield _finding("clock", "warning", await _check_clock(workspace))
     yield _finding("sync", "warning", await _check_backlog(workspace))
@@ -303,6 +307,15 @@ async def _check_chains(workspace: DeviceContext) -> list[Finding]:
     membership = await workspace.membership()
     found = [Finding("chains", "warning", fault_message(fault, membership)) for fault in faults[:MAX_CHAIN_FAULTS]]
     return found or [Finding("chains", "good")]
+
+
+async def _check_scopes(workspace: DeviceContext) -> list[Finding]:
+    """A finding for each device that said something outside its scope."""
+    from core.workspace.scope_report import scope_messages
+
+    messages = list((await scope_messages(workspace)).values())
+    found = [Finding("scopes", "warning", message) for message in messages[:MAX_CHAIN_FAULTS]]
+    return found or [Finding("scopes", "good")]
 
 
 async def _check_clock(workspace: DeviceContext) -> FieldlineError | None:

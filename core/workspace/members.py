@@ -27,6 +27,7 @@ from core.member_values import (
     Cut,
     Mark,
     Scope,
+    Scopes,
     readmission_value,
     revocation_value,
     role_value,
@@ -138,8 +139,8 @@ async def admit_device(
         entity = find_device(device, membership)
     known = membership.members.get(entity)
     _check_not_replaced(known)
-    if scope is None:  # who is bound stays so in the same role
-        scopes = known.scopes if known is not None and known.role == role else UNBOUND
+    if scope is None:
+        scopes = _kept_scopes(membership, known, role)
     else:
         scopes = frozenset({_check_scope(role, scope)}) if scope else UNBOUND
     wanted: dict[str, Value] = {}
@@ -163,6 +164,28 @@ async def admit_device(
         lambda m: (m.role, m.state, m.scopes) == (role, "active", scopes),
         note,
     )
+
+
+def _kept_scopes(membership: Membership, known: Member | None, role: str) -> Scopes:
+    """What a device is bound to if nobody says so.
+
+    What it was when it last had this role, perhaps under an old key.
+
+    Raises Refused if several admins bound it then, so that nobody but an admin can say what of that holds.
+    """
+    if role != BOUND_ROLE or known is None:
+        return UNBOUND
+    if known.role == role:
+        return known.scopes
+    scopes = None
+    while known is not None and scopes is None:
+        scopes = membership.authority(known.device).last_scopes(role)
+        known = membership.members.get(known.replaces) if known.replaces else None
+    if scopes is None:
+        return UNBOUND
+    if len(scopes) > 1:
+        raise Refused("The device was bound to several scopes before: say which holds with --scope.")
+    return scopes
 
 
 def _check_scope(role: str, scope: Scope) -> Scope:

@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from core.parsers import parse_json
+
 if TYPE_CHECKING:
     from core.device.context import DeviceContext
 
@@ -38,7 +40,7 @@ async def load_journal(workspace: DeviceContext) -> UndoJournal:
     """
     data = await workspace.store.read_meta(_meta_key(workspace))
     try:
-        found = json.loads(data) if data else {}
+        found = parse_json(data) if data else {}
         return UndoJournal(found.get("skip", []), found.get("redo", []), found.get("last", ""))
     except (ValueError, AttributeError):
         return UndoJournal()

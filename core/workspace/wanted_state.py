@@ -9,7 +9,6 @@ not there yet becomes new, and others in the same file may refer to it.
 from __future__ import annotations
 
 import asyncio
-import tomllib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.device import edit_check
 from core.errors import Refused
+from core.parsers import parse_toml
 from core.records import Edit, Record, diff_edits
 from core.schema import KIND, RETIRED, Kind, Property, Schema
 from core.strict_json import parse_json
@@ -214,7 +214,7 @@ def _read_file(path: Path) -> Mapping[str, Any]:
         if text.lstrip().startswith("{"):
             content: dict[str, Any] = parse_json(text)
             return content
-        return {name: _with_unset(stated) for name, stated in tomllib.loads(text, parse_float=str).items()}
+        return {name: _with_unset(stated) for name, stated in parse_toml(text, parse_float=str).items()}
     except (ValueError, RecursionError) as error:
         raise Refused("The file is neither TOML nor a JSON object: {why}.", why=str(error) or "?") from None
 

@@ -62,6 +62,14 @@ def test_what_a_changed_program_writes_elsewhere_is_kept_without_effect_and_show
     assert [logged[block.id.hex()]["state"] for block in evil] == ["quarantined"] * 2
     assert one.ask("status")["quarantined"] == 2
     assert one.ask("verify")["problems"] == []
+    (told,) = [each for each in one.ask("doctor") if each["check"] == "scopes"]
+    assert told["state"] == "warning"
+    assert "(changes: 2)" in told["message"]
+    assert f"{evil[1].id.hex()[:8]} by" in told["message"]
+    assert "locality of place:242/Lane" in told["message"]
+    assert told["message"] in one.call("inbox").err, "an admin sees it"
+    feed(two, evil)
+    assert "(changes: 2)" in two.call("inbox").err, "and so does who it was"
 
 
 def test_who_is_bound_stays_so_until_an_admin_says_otherwise(bound: Pair, meet: Meet) -> None:
@@ -79,6 +87,19 @@ def test_who_is_bound_stays_so_until_an_admin_says_otherwise(bound: Pair, meet: 
     meet(one, two)
     two.ask("new", "locality", "code=243")
     assert "Only a technician" in one.refused("admit", device, "--role", "admin", "--scope", "locality:241")
+
+
+@pytest.mark.parametrize("role", ["reader", "admin"])
+def test_who_had_another_role_meanwhile_is_bound_as_before(bound: Pair, role: str) -> None:
+    one, two = bound
+    device = two.ask("status")["device"]
+    one.ask("admit", device, "--role", role)
+    back = one.call("admit", device, "--role", "technician")
+    assert "stays bound to locality:241" in back.err
+    assert {m["name"]: m["scope"] for m in one.ask("members")} == {"K1": [], "K2": ["locality:241"]}
+    assert one.ask("admit", device, "--role", "technician", "--scope", "all")["scope"] == []
+    one.ask("admit", device, "--role", "reader")
+    assert one.ask("admit", device, "--role", "technician")["scope"] == [], "it was unbound when it last was one"
 
 
 def test_what_an_admin_moves_away_is_refused_and_stays_as_it_was(bound: Pair, meet: Meet) -> None:

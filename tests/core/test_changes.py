@@ -21,6 +21,7 @@ from core.changes import (
     change_id,
     decode_block,
     fact_id,
+    read_checked_block,
     redact,
     sign_block,
     verify_block,
@@ -82,6 +83,7 @@ def test_a_change_is_read_back_as_it_was_sealed(change: Change, seed: bytes) -> 
     block = sign_block(change, KEY, FLEET, seed)
     found = decode_block(block.data)
     assert found == block
+    assert read_checked_block(block.data) == block, "what was checked need not be encoded again"
     verify_block(found, FLEET)
     fields = found.header.fields
     assert (fields.author, fields.at, fields.batch, fields.extensions) == (

@@ -31,6 +31,7 @@ _CHECKS = {
     "refused": N_("unknown devices"),
     "limits": N_("limits"),
     "chains": N_("chains"),
+    "scopes": N_("scopes"),
     "clock": N_("clock"),
     "sync": N_("sync"),
     "hooks": N_("hooks"),

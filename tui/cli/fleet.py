@@ -157,6 +157,8 @@ async def admit(
             return
         if name is not None:
             await _print_namesakes(context, workspace, written.entity, name.strip())
+        if scope is None and written.member.bound_to:
+            await _print_bound(context, workspace, written.member.bound_to)
     if context.json:
         _print_member(context, written)
     elif written.change is None:
@@ -174,6 +176,14 @@ async def _find_scope(workspace: Workspace, text: str) -> frozenset[bytes]:
     if text == "all":
         return frozenset()
     return frozenset([await workspace.find(each.strip()) for each in text.split(",")])
+
+
+async def _print_bound(context: CliContext, workspace: Workspace, bound_to: frozenset[bytes]) -> None:
+    """Print that a device stays bound to localities, since nobody said otherwise."""
+    names = await workspace.view().names(bound_to, await workspace.schema())
+    texts = sorted(full_entity_name(names[each]) for each in bound_to)
+    text = _("It stays bound to {localities}: `--scope all` unbinds it, `--scope` with others binds it to those.")
+    context.print_message(text.format(localities=", ".join(texts)))
 
 
 async def _print_namesakes(context: CliContext, workspace: Workspace, device: bytes, name: str) -> None:

@@ -64,6 +64,10 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
         with show_progress(N_("{done} of {total} changes")) as on_progress:
             async with rehearsal as target:
                 done = await target.import_file(path, on_progress)
+        if done.change_count and not dry_run:
+            # Here, where it is seen how far it is, and not in whatever is asked next.
+            with show_progress(N_("{done} of {total} read")) as on_progress:
+                await workspace.lazy_inbox(on_progress=on_progress)
     data = {"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count}
     if done.refused_count:
         data["refused"] = done.refused_count

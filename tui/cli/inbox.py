@@ -12,7 +12,7 @@ from core.inbox import InboxItem
 from core.records import Record
 from core.slots import Candidate
 from core.values import printable
-from core.workspace.chain_report import fork_messages
+from core.workspace.device_findings import read_notices
 from tui.cli.context import CliContext
 from tui.cli.edit import print_written
 from tui.cli.formatting import Formatter
@@ -40,10 +40,10 @@ async def inbox(context: CliContext, accepted: bool) -> None:
         retired = {item.entity for item in items if item.type == "retired-edit" and not context.json}
         records = {entity: await workspace.record(entity) for entity in retired}
         await formatter.load_names([e for item in items for e in (item.entity, *item.entities)], values)
-        forks: Sequence[FieldlineError] = ()
+        notices: Sequence[FieldlineError] = ()
         if not context.json:
             await formatter.load_device_names()
-            forks = await fork_messages(workspace)
+            notices = (await read_notices(workspace)).all
     if context.json:
         await context.print_json_pages(_pages_json(items, formatter))
         return
@@ -63,8 +63,8 @@ async def inbox(context: CliContext, accepted: bool) -> None:
         if items
         else _("Nothing to resolve.")
     )
-    for fork in forks:
-        context.print_message(error_text(fork))
+    for notice in notices:
+        context.print_message(error_text(notice))
     if any(item.type != "conflict" for item in items):
         context.print_message(_("`fieldline accept ID` accepts one as it is, by the 8 digits behind it."))
 

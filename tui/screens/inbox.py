@@ -5,11 +5,8 @@ Below, side by side, the values of the selected item and who knew what.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from core.errors import FieldlineError
 from core.inbox import InboxItem
-from core.workspace.chain_report import fork_messages
+from core.workspace.device_findings import Notices, read_notices
 from tui.command_host import command_bindings
 from tui.commands import Command
 from tui.i18n.translate import _, ngettext
@@ -23,7 +20,7 @@ from tui.screens.inbox_list import InboxRows, ItemSelection
 from tui.screens.list_screen import ListScreen
 from tui.view_models.form import format_value
 from tui.view_models.inbox import item_lines, item_property, item_title
-from tui.view_models.inbox_pane import fork_hint, pane_lines, tail_lines
+from tui.view_models.inbox_pane import notice_hint, pane_lines, tail_lines
 from tui.widgets.lines import Lines
 
 _MIN_TAIL_LINES = 10
@@ -35,7 +32,7 @@ class Inbox(ListScreen):
 
     TAB = "inbox"
     SCOPES = ("inbox", "listing")
-    _forks: Sequence[FieldlineError] = ()
+    _notices = Notices()
     BINDINGS = command_bindings("inbox")
     CSS = """
     Inbox #details { height: 7; }
@@ -65,13 +62,12 @@ class Inbox(ListScreen):
     async def reload_content(self) -> None:
         selection = self.selection
         selection.names.mark_stale()
-        self._forks = await fork_messages(self.state.workspace)
+        self._notices = await read_notices(self.state.workspace)
         items = await self.filter.apply(self.state.inbox_items)
         old, source = self.lines, InboxRows(self.state, items, selection.names, selection.marked_keys)
         if selection.marked_keys:
             selection.marked_keys &= {source.key(index) for index in range(len(source))}
-        cursor = where = -1
-        old_key = at = None
+        cursor, where, old_key, at = -1, -1, None, None
         while where != old.cursor:  # again where somebody moved on meanwhile
             where, old_key, at = old.cursor, old.key, source.index(old.key)
             cursor = where if at is None else at
@@ -103,7 +99,7 @@ class Inbox(ListScreen):
         count, marked = len(self.lines.source), len(self.selection.marked_keys)
         left = self.filter.count_text(count) if count else self._empty_text()
         lasting = self.state.viewed_at_us is not None or self.state.readonly
-        right = fork_hint(self._forks) or (_("resolve all by rule: R") if count and not lasting else "")
+        right = notice_hint(self._notices) or (_("resolve all by rule: R") if count and not lasting else "")
         if self.filter.shows_accepted:
             right = _("what is open: A")
         if marked:
@@ -127,7 +123,8 @@ class Inbox(ListScreen):
     def tail(self, width: int, height: int) -> list[Line]:
         if height < _MIN_TAIL_LINES or self.filter.text or self.filter.shows_accepted:
             return []
-        return tail_lines(self._forks, self.state.inbox_items.keys, self.selection.names.known.entities, width, height)
+        items, names = self.state.inbox_items.keys, self.selection.names.known.entities
+        return tail_lines(self._notices, items, names, width, height)
 
     @property
     def _details_height(self) -> int:

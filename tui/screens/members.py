@@ -11,10 +11,8 @@ from core.errors import FieldlineError
 from core.membership import Member
 from core.service.unknown_callers import read_callers
 from core.store.queries.activity import read_author_counts
-from core.store.queries.chain_faults import faults_by_device, read_chain_faults
 from core.store.queries.log import LogFilter
-from core.store.quotas import read_over_limit
-from core.workspace.chain_report import fault_message, limit_message
+from core.workspace.device_findings import read_device_findings
 from tui.command_host import command_bindings
 from tui.i18n.translate import _, error_text, ngettext
 from tui.layout import Line, wrap_text
@@ -100,11 +98,7 @@ class Members(ListScreen):
     async def reload_content(self) -> None:
         workspace = self.state.workspace
         membership = await workspace.membership()
-        faults = faults_by_device(await workspace.store.run(read_chain_faults))
-        self._faults = {d: [fault_message(each, membership) for each in own] for d, own in faults.items()}
-        fleet = workspace.store.fleet
-        for beyond in await workspace.store.run(lambda connection: read_over_limit(connection, fleet)):
-            self._faults.setdefault(beyond.device, []).append(limit_message(beyond, membership))
+        self._faults = await read_device_findings(workspace)
         me = workspace.identity.device
         self._is_admin = membership.is_admin(me)
         found = {me: Member(me, workspace.home.name(), "", "pending"), **membership.members}

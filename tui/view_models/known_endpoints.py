@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from core.parsers import parse_json
+
 ENDPOINTS_META_KEY = "tui.sync.targets"
 """At which endpoint it synced with which device."""
 FILES_META_KEY = "tui.sync.files"
@@ -19,7 +21,7 @@ _MAX_ENDPOINTS = 200
 def parse_endpoints(kept: bytes | None) -> dict[bytes, str]:
     """Where devices were met; what cannot be read is as if it were not there."""
     try:
-        data = json.loads(bytes(kept)) if kept is not None else {}
+        data = parse_json(bytes(kept)) if kept is not None else {}
         return {bytes.fromhex(device): str(target) for device, target in data.items()}
     except (ValueError, AttributeError):
         return {}

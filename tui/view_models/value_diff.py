@@ -15,6 +15,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from core.device.display_names import is_new_key
+from core.parsers import parse_json
 from core.schema import RETIRED, Property
 from core.store.queries.fact_diffs import FactDiff
 from core.value_codec import Value
@@ -70,8 +71,8 @@ def _as_keys(prop: Property, value: Value, names: DisplayNames) -> dict[str, str
     if not isinstance(value, str) or len(value) > MAX_JSON_CHARS or value.lstrip()[:1] not in ("{", "["):
         return None
     try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
+        found = parse_json(value)
+    except ValueError:
         return None
     if isinstance(found, dict):
         return {str(key): _json_text(each) for key, each in found.items()}

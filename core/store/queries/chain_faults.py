@@ -6,8 +6,6 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.chain import Fault
@@ -136,11 +134,3 @@ def _branch(
 def _count_facts(connection: sqlite3.Connection, row: int) -> int:
     span = (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1)
     return int(connection.execute("SELECT count(*) FROM facts WHERE id BETWEEN ? AND ?", span).fetchone()[0])
-
-
-def faults_by_device(faults: Iterable[ChainFault]) -> dict[bytes, list[ChainFault]]:
-    """These faults for each device that they are of."""
-    found: dict[bytes, list[ChainFault]] = defaultdict(list)
-    for fault in faults:
-        found[fault.device].append(fault)
-    return found

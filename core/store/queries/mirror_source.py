@@ -38,8 +38,10 @@ VOID_FACT, CLAIMED_FACT, VOID_CHANGE = 0, 1, 2
 
 _BY_SPANS = -1
 """Stands for the end of a fact that may come back, since something of its slot was withdrawn."""
+EFFECTIVE_SQL = "c.at + f.later"
+"""When a fact `f` of change `c` counts from."""
 _COLUMNS = f"""
-f.id, c.at + f.later,
+f.id, {EFFECTIVE_SQL},
   CASE WHEN EXISTS (SELECT 1 FROM withdrawals w WHERE w.entity = f.entity AND w.property = f.property)
     THEN {_BY_SPANS} ELSE
     (SELECT min({effective_sql("g")}) FROM obsoletes o JOIN facts g ON g.id = o.fact
@@ -48,11 +50,11 @@ f.id, c.at + f.later,
 """
 _OF_CHANGE = f"JOIN changes c ON c.id = f.id / {MAX_FACTS}"
 _NAMES = {f"secret{place}": name for place, name in enumerate(SECRET_PROPERTIES)}
-_IS_SHOWN = (
+IS_SHOWN = (
     "NOT (f.entity IS (SELECT id FROM entities WHERE entity = :fleet)"
     f" AND f.property IN (SELECT id FROM properties WHERE name IN ({', '.join(f':{n}' for n in _NAMES)})))"
 )
-_SECRET = {"fleet": FLEET_ENTITY, **_NAMES}
+SECRET = {"fleet": FLEET_ENTITY, **_NAMES}
 
 
 class ChangeOrder:
@@ -171,8 +173,8 @@ def read_facts_of_slots(
     return connection.execute(
         f"SELECT {_COLUMNS} FROM touched t CROSS JOIN facts f ON f.entity = t.entity AND f.property = t.property"
         f" {_OF_CHANGE} WHERE (t.entity, t.property) >= (:e1, :p1) AND (t.entity, t.property) <= (:e2, :p2)"
-        f" AND {_IS_SHOWN}",
-        {"e1": first[0], "p1": first[1], "e2": last[0], "p2": last[1], **_SECRET},
+        f" AND {IS_SHOWN}",
+        {"e1": first[0], "p1": first[1], "e2": last[0], "p2": last[1], **SECRET},
     )
 
 
@@ -181,9 +183,13 @@ def read_marked_entities(connection: sqlite3.Connection) -> list[int]:
     return [entity for (entity,) in connection.execute("SELECT DISTINCT entity FROM touched ORDER BY entity")]
 
 
-def read_facts(connection: sqlite3.Connection) -> Iterator[FactRow]:
-    """All facts in the order in which they were received."""
-    return connection.execute(f"SELECT {_COLUMNS} FROM facts f {_OF_CHANGE} WHERE {_IS_SHOWN} ORDER BY f.id", _SECRET)
+def read_facts_with_withdrawals(connection: sqlite3.Connection) -> Iterator[FactRow]:
+    """All facts of the slots in which something was withdrawn."""
+    return connection.execute(
+        f"SELECT {_COLUMNS} FROM (SELECT DISTINCT entity, property FROM withdrawals) t"
+        f" CROSS JOIN facts f ON f.entity = t.entity AND f.property = t.property {_OF_CHANGE} WHERE {IS_SHOWN}",
+        SECRET,
+    )
 
 
 def count_facts(connection: sqlite3.Connection, after_row: int) -> int:
@@ -234,8 +240,8 @@ def read_leaf_rows(
     rows = connection.execute(
         f"SELECT f.entity, f.property, f.id, {VALUE_SQL}, {effective_sql()} FROM facts f"
         f" WHERE f.entity IN ({some}) AND f.current = 1 AND (NOT is_plain(f.property, {VALUE_SQL})"
-        f"{f' OR {several}' if contested else ''}) AND {_IS_SHOWN} ORDER BY f.entity, f.property",
-        _SECRET,
+        f"{f' OR {several}' if contested else ''}) AND {IS_SHOWN} ORDER BY f.entity, f.property",
+        SECRET,
     )
     together = []
     for row in rows:
@@ -247,8 +253,8 @@ def read_leaf_rows(
         yield from _pick(connection, list(leaves))
     for row in connection.execute(
         f"SELECT f.entity, f.property, f.id, {VALUE_SQL} FROM hearsay h CROSS JOIN facts f ON f.id = h.fact"
-        f" WHERE f.entity IN ({some}) AND {_IS_SHOWN}",
-        _SECRET,
+        f" WHERE f.entity IN ({some}) AND {IS_SHOWN}",
+        SECRET,
     ):
         yield *row, False, False
 

@@ -127,12 +127,13 @@ def test_the_demonstration_is_in_sql_what_show_says(demo: Terminal, dsn: str) ->
 
 
 @pytest.mark.skipif(not HISTORY.exists(), reason="the real history is not beside this checkout")
-@pytest.mark.parametrize("moments", [4, pytest.param(20, marks=pytest.mark.soak)])
-def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str, moments: int) -> None:
+@pytest.mark.parametrize(("most", "moments"), [(250, 2), pytest.param(None, 20, marks=pytest.mark.soak)])
+def test_a_real_history_is_in_sql_what_show_says(tmp_path: Path, dsn: str, most: int | None, moments: int) -> None:
     device = Terminal(tmp_path / "home")
     device.ask("init", "--fleet", "Nord", "--schema", "site-network")
-    lines = HISTORY.read_text(encoding="utf-8").splitlines(keepends=True)
-    for number, some in enumerate((lines[:400], lines[400:])):
+    lines = HISTORY.read_text(encoding="utf-8").splitlines(keepends=True)[:most]
+    cut = len(lines) * 3 // 5
+    for number, some in enumerate((lines[:cut], lines[cut:])):
         part = tmp_path / f"{number}.jsonl"
         part.write_text("".join(some), encoding="utf-8")
         device.ask("import", str(part))
@@ -282,6 +283,43 @@ def test_what_the_schema_refuses_is_in_no_column(tmp_path: Path, dsn: str) -> No
     assert query(dsn, sizes) == [("A", None), ("B", "many")]
     assert query(dsn, current) == [("A", 7), ("B", "many")]
     assert device.ask("mirror", dsn, "--check")["differences"] == []
+
+
+ODD_VALUES = (
+    *(
+        "back\\slash \\N \\. \\x41",
+        "tab\there",
+        "two\nlines\r\n",
+        'in "quotes"',
+        "no\0thing",
+        "\x01\x1f\x7f",
+        "Straße 🖨 \u2028",
+    ),
+    "",
+    *("x" * size for size in (23, 24, 255, 256, 9000)),
+    *("ü" * size for size in (11, 12, 127, 128)),
+    *(0, -1, 2**63 - 1, -(2**63), True, False, None, (), ("a\\b", 7, "c\td")),
+)
+"""Values that have to be brought into another form, or stand beside one that has."""
+
+
+async def _state(home: Path, values: dict[str, Any]) -> None:
+    async with await Workspace.open(home, user="Maier") as workspace:
+        entity = await workspace.find("locality:241")
+        await workspace.save_unchecked([Edit(entity, name, value) for name, value in values.items()])
+
+
+def test_odd_values_are_the_same_in_all_ways_of_writing(demo: Terminal, dsn: str) -> None:
+    demo.ask("mirror", dsn, "--once")
+    asyncio.run(_state(demo.home, {f"odd{place}": value for place, value in enumerate(ODD_VALUES)}))
+    demo.ask("mirror", dsn, "--once")
+    assert_is_as_if_written_at_once(demo, dsn)
+    found = dict(query(dsn, "SELECT property, value FROM fieldline.current WHERE property LIKE 'odd%'"))
+    expected = [value.replace("\0", "�") if isinstance(value, str) else value for value in ODD_VALUES]
+    assert [found[f"odd{place}"] for place in range(len(expected))] == [
+        list(value) if isinstance(value, tuple) else value for value in expected
+    ]
+    assert demo.ask("mirror", dsn, "--check")["differences"] == []
 
 
 def test_value_at_gives_one_value_of_the_past(demo: Terminal, dsn: str) -> None:

@@ -151,6 +151,20 @@ async def test_a_refused_block_leaves_the_store_as_it_was(make_store: MakeStore,
         assert (await store.summary()).count == 0
 
 
+async def test_a_file_that_changes_after_it_was_checked_is_damaged(make_store: MakeStore, tmp_path: Path) -> None:
+    path, store = make_file(tmp_path / "x.fieldline", [*FOUNDING, *history(1, 3)]), await make_store()
+    contents = bundle_file.check_bundle(path, store.fleet)
+    ids = list(contents.offsets)
+    contents.check_signatures(ids)
+    assert [block.id for block in contents.checked_blocks(ids)] == ids
+    offset, size = contents.offsets[ids[-1]]
+    data = bytearray(path.read_bytes())
+    data[offset + size - 2] ^= 1  # in the body, which the id does not cover
+    path.write_bytes(data)
+    with pytest.raises(bundle_file.DamagedBundle):
+        contents.checked_blocks(ids)
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

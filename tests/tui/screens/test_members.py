@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -134,6 +135,22 @@ async def test_a_device_whose_chain_forks_is_marked_with_both_ends(
         assert "1 chain forks: 6" in screen.text(), "the inbox says so, and where there is room what it is"
         if SIZES[size] == LARGE:
             assert all(branch.change.hex()[:8] in screen.text() for branch in faults[0].branches)
+
+
+async def test_what_a_bound_device_wrote_elsewhere_is_shown(made: Path, home: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made / "K2", tmp_path / "K2")
+    async with await Workspace.open(folder, user="Bob", clock=lambda: NOW, entropy=os.urandom) as device:
+        me = device.identity.device
+        async with await Workspace.open(home, user=DEMO_USER) as workspace:
+            own, other, *_ = await workspace.view().records("locality", await workspace.schema())
+            await workspace.admit(me.hex(), "technician", None, scope=frozenset({own.entity}))
+            await device.set(await device.record(other.entity), {"name": "elsewhere"})
+            await workspace.store.save_blocks(await device.store.blocks(await device.store.hashes()))
+    async with opened(home, "3", size=LARGE) as screen:
+        assert "1 device wrote out of scope: 6" in screen.text()
+        assert f"name of locality:{other.slots['code'].value}" in " ".join(screen.text().split())
+    async with opened(home, "6", "down", size=LARGE) as screen:
+        assert "wrote outside" in screen.text()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,0 +1,74 @@
+"""Read facts as lines that PostgreSQL's COPY takes, which SQLite formats.
+
+Row by row in Python that takes twice as long, and nothing else of this process runs meanwhile.
+
+All functions run on the store's thread with the plain connection. The lines are those of PostgreSQL's manual, COPY,
+"Text Format": fields between tabs, backslashes doubled, `\\N` for NULL.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+
+from core import cbor
+from core.store.queries.mirror_source import EFFECTIVE_SQL, IS_SHOWN, SECRET
+from core.value_codec import MAX_FACTS, REFERENCE_HEADS
+
+NULL_FIELD = "\\N"
+CHANGES_PER_READ = 32
+"""Some thousand facts at most, and some 60 kB as a rule: while the server takes them, the next ones are made."""
+
+_SHORT_TEXTS, _TEXTS, _LONGER_TEXTS = (f"x'{cbor.head(cbor.TEXT, size).hex()[:2]}'" for size in (0, 24, 256))
+"""First bytes of encoded texts: from the first to the second the length is in it, up to the third in the next byte."""
+_IS_REFERENCE = " OR ".join(
+    f"(v.value >= x'{head.hex()}' AND v.value < x'{head.hex()[:-2]}{head[-1] + 1:02x}')" for head in REFERENCE_HEADS
+)
+_VALUE = f"""
+CASE
+  WHEN v.value >= {_SHORT_TEXTS} AND v.value < {_LONGER_TEXTS} AND instr(v.value, x'00') = 0 THEN replace(
+    json_quote(CAST(substr(v.value, CASE WHEN v.value < {_TEXTS} THEN 2 ELSE 3 END) AS TEXT)), '\\', '\\\\')
+  WHEN {_IS_REFERENCE} THEN '{{"ref": "' || lower(hex(substr(v.value, {len(REFERENCE_HEADS[0]) + 1}))) || '"}}'
+  ELSE other_value(v.value)
+END
+"""
+
+
+def _time(micros: str) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%S.', {micros} / 1000000, 'unixepoch') || substr(1000000 + {micros} % 1000000, 2)"
+
+
+# Most facts count from the time of their change, which is put into words once for all of these.
+_LINES = f"""
+WITH some AS MATERIALIZED (
+  SELECT id, at, device, {_time("at")} AS at_text FROM changes WHERE id >= :first AND id < :end
+), ends AS MATERIALIZED (
+  SELECT o.target, min({EFFECTIVE_SQL}) AS ended
+  FROM obsoletes o CROSS JOIN facts f ON f.id = o.fact JOIN changes c ON c.id = f.id / {MAX_FACTS}
+  WHERE f.accepted AND o.target >= :first * {MAX_FACTS} AND o.target < :end * {MAX_FACTS} GROUP BY o.target
+)
+SELECT count(*), group_concat(printf('%d\t%s+00\t%s\t%d\t%d\t%d\t%d\t%s',
+  f.id, CASE WHEN {EFFECTIVE_SQL} = c.at THEN c.at_text ELSE {_time(EFFECTIVE_SQL)} END,
+  CASE WHEN e.ended IS NULL THEN '{NULL_FIELD}' ELSE {_time("e.ended")} || '+00' END,
+  f.entity, f.property, c.device, f.accepted, {_VALUE}), char(10)) || char(10)
+FROM some c
+CROSS JOIN facts f ON f.id >= c.id * {MAX_FACTS} AND f.id < (c.id + 1) * {MAX_FACTS}
+JOIN contents v ON v.id = f.content
+LEFT JOIN ends e ON e.target = f.id
+WHERE {IS_SHOWN}
+  AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.entity = f.entity AND w.property = f.property)
+"""
+
+
+def read_fact_lines(connection: sqlite3.Connection, other_value: Callable[[bytes], str]) -> Iterator[tuple[int, bytes]]:
+    """Read all facts of slots without withdrawals: how many, and their lines.
+
+    `other_value` gives the field of an encoded value that is neither short text nor a reference.
+    """
+    connection.create_function("other_value", 1, other_value, deterministic=True)
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()
+    for first in range(0, last + 1, CHANGES_PER_READ):
+        span = {"first": first, "end": first + CHANGES_PER_READ}
+        count, lines = connection.execute(_LINES, {**span, **SECRET}).fetchone()
+        if count:
+            yield count, lines.encode()
