@@ -36,13 +36,17 @@ def add_blocks(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
         pack_loose(connection)
 
 
-def pack_loose(connection: sqlite3.Connection, on_row: Callable[[int], object] = lambda row: None) -> None:
+def pack_loose(
+    connection: sqlite3.Connection,
+    on_row: Callable[[int], object] = lambda row: None,
+    min_bytes: int = MIN_PACK_BYTES,
+) -> None:
     """Pack what is loose, but for the end that fills no pack.
 
-    `on_row` is called with the first row of each pack.
+    `on_row` is called with the first row of each pack; `min_bytes` of blocks fill one.
     """
     after = 0
-    while group := _next_group(connection, after):
+    while group := _next_group(connection, after, min_bytes):
         after = group[-1][0]
         on_row(group[0][0])
         _replace_by_pack(connection, group)
@@ -81,7 +85,7 @@ def _replace_packs(connection: sqlite3.Connection, group: list[Row]) -> None:
         connection.execute("INSERT INTO packs (first, data) VALUES (?, ?)", (first, packed))
 
 
-def _next_group(connection: sqlite3.Connection, after: int) -> list[Row]:
+def _next_group(connection: sqlite3.Connection, after: int, min_bytes: int) -> list[Row]:
     """The loose blocks behind a row that fill a pack, or end before a gap.
 
     None if there are too few.
@@ -93,7 +97,7 @@ def _next_group(connection: sqlite3.Connection, after: int) -> list[Row]:
             return group
         group.append((row, data))
         size += len(data)
-        if size >= MIN_PACK_BYTES:
+        if size >= min_bytes:
             return group
     return []
 
