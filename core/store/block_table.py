@@ -53,7 +53,7 @@ def pack_loose(
 
 
 def repack(connection: sqlite3.Connection, on_row: Callable[[int], object] = lambda row: None) -> None:
-    """Put smaller packs whose changes follow each other together; a damaged one stays as it is.
+    """Put small packs that follow each other together, but for damaged ones.
 
     `on_row` is called with the first row of each pack.
     """

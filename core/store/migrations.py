@@ -298,7 +298,7 @@ CREATE INDEX facts_content ON facts (property, content)
 
 
 def _shorten_rows(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Keep nothing that follows from something else that is kept, and pack more blocks together."""
+    """Keep nothing that follows from something else, and make packs larger."""
     from core.store import block_table
     from core.store.indexes import search_index
 

@@ -97,7 +97,7 @@ def define_functions(connection: sqlite3.Connection) -> None:
 
 
 def _text_in_sql(name: str | None, value: bytes | None) -> str:
-    """The text of one pair, the encoded value given; empty for damage, which finds nothing."""
+    """The text of one pair, its value encoded; empty for a damaged one."""
     if name is None or value is None:
         return ""
     try:
