@@ -262,6 +262,7 @@ def _intern_values(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     last = _last_row(connection)
     for statement in _INTERN_VALUES_SQL.split(";"):
         connection.execute(statement.strip())
+    connection.execute(_FACTS_SQL.format(time="effective"))
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row, last)
         connection.execute(_COPY_FACTS_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
@@ -276,19 +277,21 @@ INSERT INTO facts (id, entity, property, content, effective, accepted, current)
   SELECT f.id, f.entity, f.property, v.id, f.effective, f.accepted, f.current
   FROM facts_before f CROSS JOIN contents v ON v.value = f.value WHERE f.id BETWEEN ? AND ? ORDER BY f.id
 """
-_INTERN_VALUES_SQL = """
-CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
-INSERT INTO contents (value) SELECT value FROM facts GROUP BY value ORDER BY min(id);
-ALTER TABLE facts RENAME TO facts_before;
+_FACTS_SQL = """
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,
   property INTEGER NOT NULL REFERENCES properties,
   content INTEGER NOT NULL REFERENCES contents,
-  effective INTEGER NOT NULL,
+  {time} INTEGER NOT NULL,
   accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT
+"""
+_INTERN_VALUES_SQL = """
+CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
+INSERT INTO contents (value) SELECT value FROM facts GROUP BY value ORDER BY min(id);
+ALTER TABLE facts RENAME TO facts_before
 """
 _FACTS_INDEXES_SQL = """
 DROP TABLE facts_before;
@@ -312,7 +315,7 @@ def _shorten_rows(connection: sqlite3.Connection, on_row: OnProgress) -> int:
 def _date_by_changes(connection: sqlite3.Connection, last: int, on_row: Callable[[int], object]) -> None:
     """Keep of when a fact counts from how much later that is than its change."""
     connection.execute("ALTER TABLE facts RENAME TO facts_before")
-    connection.execute(_FACTS_SQL)
+    connection.execute(_FACTS_SQL.format(time="later"))
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row)
         connection.execute(_COPY_LATER_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
@@ -320,17 +323,6 @@ def _date_by_changes(connection: sqlite3.Connection, last: int, on_row: Callable
         connection.execute(statement.strip())
 
 
-_FACTS_SQL = """
-CREATE TABLE facts (
-  id INTEGER PRIMARY KEY,
-  entity INTEGER NOT NULL REFERENCES entities,
-  property INTEGER NOT NULL REFERENCES properties,
-  content INTEGER NOT NULL REFERENCES contents,
-  later INTEGER NOT NULL,
-  accepted INTEGER NOT NULL,
-  current INTEGER NOT NULL
-) STRICT
-"""
 _COPY_LATER_SQL = f"""
 INSERT INTO facts (id, entity, property, content, later, accepted, current)
   SELECT f.id, f.entity, f.property, f.content, f.effective - c.at, f.accepted, f.current
