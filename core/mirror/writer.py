@@ -231,7 +231,7 @@ class _Writer:
         return written
 
     def _write_facts_and_entities(self, *, has_keys: bool) -> Written:
-        """Write the large tables; on two threads where each can have a connection to the store."""
+        """Write the large tables, on two threads if each can read the store."""
         current = CurrentRows(self._store, self._mirror, self._state.schema)
         with same_state(self._store) as other:
             if other is None:
