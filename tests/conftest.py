@@ -16,6 +16,7 @@ import pytest_textual_snapshot
 from hypothesis import HealthCheck, settings
 
 from tests.support.crash_report import pytest_runtest_makereport  # noqa: F401 - a hook
+from tests.support.soak_table import pytest_terminal_summary  # noqa: F401 - a hook
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

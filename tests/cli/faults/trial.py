@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.support.cli import Answer, Terminal
 from tests.support.damaged_store import merge_log
 from tests.support.older_store import make_version_14
 from tests.support.power_loss import RecordedDisk, record
+from tests.support.served_peer import served_peer
 from tests.support.system_calls import Call, Fault, faulted, recorded
 
 PLACE = "place:241/Entrance right"
@@ -31,12 +33,13 @@ KILLED = -signal.SIGKILL
 class Job:
     """A verb that writes: what it needs beforehand, and its arguments.
 
-    `{}` stands for the folder of the try.
+    `{}` stands for the folder of the try, `{peer}` for where the other device serves over the link.
     """
 
     name: str
     arguments: tuple[str, ...]
     prepare: Callable[[Path], object] = lambda folder: None
+    link: str = ""
 
 
 def _peer_changes(folder: Path) -> None:
@@ -79,6 +82,9 @@ JOBS = [
     Job("update", ("status",), _older),
 ]
 
+LINK_JOBS = [Job(link, ("sync", "{peer}", "--timeout", "10"), _peer_changes, link) for link in ("tcp", "serial")]
+"""What depends on another device too, whose own disk goes well."""
+
 
 def _state(device: Terminal) -> dict[str, Any]:
     """What it holds, without what differs from run to run."""
@@ -102,8 +108,13 @@ class Trial:
             merge_log(self._prepared / name / "store.db")
         self._device = Terminal(self._folder / "K1")
 
-    def _arguments(self) -> list[str]:
-        return [*self._device.globals, *(each.replace("{}", str(self._folder)) for each in self._job.arguments)]
+    @contextmanager
+    def _arguments(self) -> Iterator[list[str]]:
+        with ExitStack() as stack:
+            peer = stack.enter_context(served_peer(self._folder / "K2", self._job.link)) if self._job.link else ""
+            places = {"{}": str(self._folder), "{peer}": peer}
+            said = [re.sub(r"\{(?:peer)?\}", lambda name: places[name[0]], each) for each in self._job.arguments]
+            yield [*self._device.globals, *said]
 
     def _afresh(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -119,7 +130,8 @@ class Trial:
         self._afresh()
         self.before = self._repaired_state()
         self._afresh()
-        answer, calls = recorded(self._arguments(), names, self._folder, self._log)
+        with self._arguments() as arguments:
+            answer, calls = recorded(arguments, names, self._device.home if self._job.link else self._folder, self._log)
         assert answer.code == 0, answer
         self.after = _state(self._device)
         return calls
@@ -130,7 +142,8 @@ class Trial:
         Told in a sentence, nothing lost, nothing half there, nothing left over.
         """
         self._afresh()
-        answer = faulted(self._arguments(), fault, self._log)
+        with self._arguments() as arguments:
+            answer = faulted(arguments, fault, self._log)
         assert "Traceback" not in answer.err, answer
         if answer.code != KILLED:
             assert answer.code in (0, 1), answer
@@ -143,7 +156,8 @@ class Trial:
         """Let all go well, and keep what it did to its folder step by step."""
         self.calls(("fsync",))
         self._afresh()
-        answer, disk = record(self._arguments(), self._prepared, self._folder, self._log)
+        with self._arguments() as arguments:
+            answer, disk = record(arguments, self._prepared, self._folder, self._log)
         assert answer.code == 0, answer
         return disk
 
@@ -158,7 +172,8 @@ class Trial:
         self._do_again()
 
     def _do_again(self) -> None:
-        again = self._device.call(*self._arguments()[6:])
+        with self._arguments() as arguments:
+            again = self._device.call(*arguments[6:])
         assert again.code == 0 or self._job.name == "new", again
         assert {**_state(self._device), "changes": None} == {**self.after, "changes": None}
         names = {path.name for path in self._folder.rglob("*")}
