@@ -2,7 +2,7 @@
 #   make demo    a made-up fleet, opened in the terminal UI (without a terminal: a transcript of two devices)
 #   make test    the test suite        make check   linters, types, import contracts, diagrams, translations
 #   make bench   measured figures      make soak    the long random tests
-#   make bench mirror FACTS=1000000   one of them: the mirror in PostgreSQL, at so many facts
+#   make bench scale FACTS=1000000    one of them at so many facts: scale, or mirror (in PostgreSQL)
 #   make bare    as root, long: demo, tests and syncs on Debian 12 and 13 with nothing else on them (BARE="trixie sid")
 #   make package what people install, into dist: a .deb and an archive of wheels, of what is committed (ARCH=arm64)
 #   make package-check   as root, long: the .deb on a bare Debian 12 without a network

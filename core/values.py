@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from core.errors import Refused
+from core.ip_texts import is_ip_address, is_ip_network, parse_ip_address, parse_ip_network
 from core.value_codec import FactRef, ParentRef, Redacted, Ref, Scalar, Value, Withdrawal, normalized
 
 MAX_TEXT_BYTES = 49_152
@@ -59,27 +60,6 @@ def _parse_boolean(text: str) -> bool | None:
 
 
 @lru_cache(maxsize=_KEPT_PARSES)
-def _parse_ip_address(text: str) -> str | None:
-    """An IPv4 or IPv6 address in the form of RFC 5952.
-
-    A zone (`%eth0`) is no part of it.
-    """
-    try:
-        return None if "%" in text else str(ip_address(text))
-    except ValueError:
-        return None
-
-
-@lru_cache(maxsize=_KEPT_PARSES)
-def _parse_ip_network(text: str) -> str | None:
-    """A network in CIDR notation (RFC 4632) whose host bits are zero."""
-    try:
-        return str(ip_network(text)) if "/" in text and "%" not in text else None
-    except ValueError:
-        return None
-
-
-@lru_cache(maxsize=_KEPT_PARSES)
 def _parse_mac(text: str) -> str | None:
     """An EUI-48 in any of its usual spellings, as six lower-case pairs with colons."""
     pairs = r"[0-9a-f]{2}(([:-])[0-9a-f]{2})(\2[0-9a-f]{2}){4}"
@@ -121,13 +101,17 @@ TYPE_PARSERS: dict[str, Callable[[str], Scalar | None]] = {
     "boolean": _parse_boolean,
     "decimal": _parse_decimal,
     "choice": _parse_text,
-    "ip-address": _parse_ip_address,
-    "ip-network": _parse_ip_network,
+    "ip-address": parse_ip_address,
+    "ip-network": parse_ip_network,
     "mac": _parse_mac,
     "hostname": _parse_hostname,
     "reference": _parse_reference,
 }
 """The parser of each type: text -> value, None if it is not of the type. References need a fleet to be parsed."""
+
+
+_QUICK_CHECKS = {"ip-address": is_ip_address, "ip-network": is_ip_network}
+"""Say of which types a text is without making its common form."""
 
 
 def is_of_type(type_name: str, value: Scalar) -> bool:
@@ -144,7 +128,10 @@ def is_of_type(type_name: str, value: Scalar) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case "decimal" if isinstance(value, int):
             return not isinstance(value, bool)
-    return isinstance(value, str) and TYPE_PARSERS[type_name](value) is not None
+    if not isinstance(value, str):
+        return False
+    check = _QUICK_CHECKS.get(type_name)
+    return check(value) if check else TYPE_PARSERS[type_name](value) is not None
 
 
 def type_problem(property_name: str, type_name: str, value: Scalar | Redacted) -> Refused:
@@ -272,7 +259,7 @@ def stored_notation(word: str) -> str | None:
     """
     if word.isdecimal():
         return None
-    return _parse_mac(word) or _parse_ip_address(word) or _parse_ip_network(word)
+    return _parse_mac(word) or parse_ip_address(word) or parse_ip_network(word)
 
 
 # What has no ink of its own: what looks the same would not be the same. Default_Ignorable_Code_Point of Unicode

@@ -5,6 +5,7 @@ A fixed environment, Hypothesis profiles, where snapshots lie, data from beside 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ import pytest_textual_snapshot
 from hypothesis import HealthCheck, settings
 
 from tests.support.crash_report import pytest_runtest_makereport  # noqa: F401 - a hook
+from tests.support.own_network import enter_own_network
 from tests.support.soak_table import pytest_terminal_summary  # noqa: F401 - a hook
 
 ROOT = Path(__file__).parent.parent
@@ -35,10 +37,33 @@ time.tzset()
 # A shell starts what it runs in the background with SIGINT ignored, and so would be every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Devices under test find each other in the network: never those of another test run beside this one.
+enter_own_network()
+
+# What is imported and collected stays until the end: to look through it for cycles again and again would cost a tenth
+# of the time of all tests. Cycles that tests leave behind are still found, less often.
+gc.set_threshold(100_000, 10, 20)
+
+
+LONG = ("tests/cli/faults", "tests/tui/test_tour.py", "tests/simulation", "tests/core/mirror", "tests/tui/i18n")
+"""Where single tests take more than a second: they begin first, so that nobody waits for one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the long ones begin, all others in their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of the search for cycles."""
+    gc.collect()
+    gc.freeze()
+
+
 # `test` tries the same examples in every run, so that a red run is about the change at hand; `soak` looks for new ones.
 # How long an example takes is the machine's affair: no deadline, no health check of speed.
 settings.register_profile(
-    "test", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "test", max_examples=30, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile(
     "soak", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]

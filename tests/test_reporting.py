@@ -73,7 +73,7 @@ def test_failures_that_cannot_be_shown_are_failures_and_no_more(tmp_path: Path) 
     options = [
         "-q",
         "-n",
-        "2",
+        "1",
         "-p",
         "tests.support.crash_report",
         "-p",

@@ -106,7 +106,6 @@ def copy_lines(mirror: Connection, table: str, lines: Iterable[tuple[int, bytes]
     return count
 
 
-@lru_cache(maxsize=16384)  # most values are said again and again
 def json_field(value: bytes) -> str:
     """The field of such a line that holds an encoded value."""
     text = row_values.json_text(load_value(value), None)

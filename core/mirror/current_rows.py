@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from tempfile import TemporaryFile
+from typing import Any
 
 from psycopg import sql
 
@@ -28,17 +29,16 @@ from core.mirror.copy_rows import (
     pack_references,
 )
 from core.mirror.database import Connection, MirrorError
+from core.mirror.name_reader import NameReader
 from core.mirror.server_work import ServerWork
 from core.schema import RETIRED, Kind, Property, Schema
-from core.store import entities
 from core.store.connection import chunks, load_value
 from core.store.entities import EntityName
 from core.store.queries import mirror_source
 from core.store.queries.mirror_source import LeafRow
-from core.store.scope import NOW
 
 TABLES = "leaf_details", "entities"
-ENTITIES_PER_STEP = 500
+ENTITIES_PER_STEP = 2000
 """Read at once, so that memory stays small."""
 ENTITIES_PER_COPY = 10_000
 _KEPT_VALUES = 16_384
@@ -66,18 +66,21 @@ class CurrentRows:
         self._store = store
         self._mirror = mirror
         self._schema = schema
+        self._kinds: dict[str | None, Kind] = {}
         self._properties = dict(mirror_source.read_properties(store))
         # Most values are said again and again.
         self._property = lru_cache(None)(lambda kind, of: self._kind(kind).property(self._properties[of]))
         self._meanings = lru_cache(None)(self._find_meanings)
         self._fits = lru_cache(_KEPT_VALUES)(self._check_fit)
         self._is_plain = lru_cache(_KEPT_VALUES)(self._check_plain)
+        self._free = [of for of in self._properties if self._properties[of] != RETIRED and not self._meanings(of, True)]
+        """The properties of which any short text fits everywhere."""
         self._named: dict[bytes, tuple[bytes, bytes]] = {}
         """Values that refer to something, each with the fields of its details that follow from it."""
+        self._names = NameReader(store, schema)
         self._entities: list[EntityRow] = []
-        self._kinds: dict[str | None, Kind] = {}
 
-    def write_all(self, work: ServerWork | None = None) -> None:
+    def write_all(self, work: ServerWork[Any] | None = None) -> None:
         """Write all entities, into tables that are empty.
 
         As long as the server is at work, the rows wait in files.
@@ -142,14 +145,14 @@ class CurrentRows:
     def _details_of(self, ids: dict[int, bytes]) -> Iterator[bytes]:
         """Pack the details of these entities' leaves, and keep their own rows."""
         by_entity: dict[int, list[LeafRow]] = {number: [] for number in ids}
-        for row in mirror_source.read_leaf_rows(self._store, list(ids), self._is_plain):
+        for row in mirror_source.read_leaf_rows(self._store, list(ids), self._free, self._is_plain):
             by_entity[row[0]].append(row)
         if len(self._named) > _KEPT_VALUES:
             self._named.clear()
         values = {row[3] for rows in by_entity.values() for row in rows if row_values.refers(row[3])}
         unnamed = {value: load_value(value) for value in values if value not in self._named}
         referred = {each for value in unnamed.values() for each in row_values.references(value)}
-        names = entities.read_names(self._store, NOW, {*ids.values(), *referred}, self._schema)
+        names = self._names.read(ids, referred)
         for value, loaded in unnamed.items():
             refs = pack_references(row_values.references(loaded))
             self._named[value] = pack_json(row_values.json_text(loaded, names)), refs

@@ -1,27 +1,20 @@
-"""Statements that the server runs on another thread while the store is read."""
+"""What the server does on another thread while the store is read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
+from typing import Generic, Self, TypeVar
 
-from psycopg import sql
-
-from core.mirror.database import Connection
+T = TypeVar("T")
 
 
-class ServerWork:
-    """Statements in the transaction of a connection that nobody else uses meanwhile."""
+class ServerWork(Generic[T]):
+    """Work with the connection to the server, which nobody else uses meanwhile."""
 
-    def __init__(self, mirror: Connection, statements: Sequence[sql.Composed]) -> None:
-        self._mirror = mirror
+    def __init__(self, work: Callable[[], T]) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1)
-        self._future = self._executor.submit(self._run, statements)
-
-    def _run(self, statements: Sequence[sql.Composed]) -> None:
-        for statement in statements:
-            self._mirror.execute(statement)
+        self._future = self._executor.submit(work)
 
     def __enter__(self) -> Self:
         return self
@@ -30,9 +23,12 @@ class ServerWork:
         self._executor.shutdown()
 
     def is_done(self) -> bool:
-        """Whether the connection can be used; raises what a statement raised."""
-        return self._future.done() and self._future.result() is None
+        """Whether the connection can be used; raises what the work raised."""
+        if self._future.done():
+            self._future.result()
+            return True
+        return False
 
-    def wait(self) -> None:
-        """Wait until it is done; raises what a statement raised."""
-        self._future.result()
+    def wait(self) -> T:
+        """Wait until it is done, and give what came of it; raises what it raised."""
+        return self._future.result()

@@ -33,7 +33,7 @@ from core.mirror.server_work import ServerWork
 from core.schema import Schema
 from core.store.entities import EntityName
 from core.store.queries import mirror_source
-from core.store.queries.mirror_lines import read_fact_lines
+from core.store.queries.mirror_lines import prepare_fact_lines, read_fact_lines, same_state
 from core.store.queries.mirror_source import VOID_CHANGE, ChangeOrder, FactRow
 from core.store.queries.sync_source import read_summary
 from core.values import printable
@@ -53,6 +53,9 @@ _INDEXES_AFTERWARDS = (
     ("facts", "facts_in_use", "(property_id) WHERE accepted AND ended_at IS NULL"),
     ("leaf_details", "leaf_details_refs", "USING gin (refs) WHERE refs IS NOT NULL"),
 )
+
+_ANALYZE_LESS, _ANALYZE_AS_USUAL = "SET LOCAL default_statistics_target = 25", "RESET default_statistics_target"
+"""Some thousand rows tell enough of a month's facts; the server looks closer by itself when it has the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ class _Writer:
         self._write_small_tables()
         if after == 0:
             return self._write_all()
-        changes = copy_rows(self._mirror, "changes", self._changes(after))
+        changes = copy_rows(self._mirror, "changes", _change_rows(self._store, after))
         mirror_source.mark_slots(self._store, after, self._sync_flags() if is_flagged else iter(()))
         if is_flagged:
             events.note_values_of_facts(self._mirror, "other_flags")
@@ -216,13 +219,16 @@ class _Writer:
             events.note_all_values(self._mirror)
             self._delete(*_FACT_TABLES, *_SMALLER_TABLES)
         self._make_partitions(is_marked=False)
-        changes = copy_rows(self._mirror, "changes", self._changes(0))
-        facts = copy_lines(self._mirror, "facts", read_fact_lines(self._store, json_field))
-        facts += self._copy_facts(mirror_source.read_facts_with_withdrawals(self._store))
-        copy_packed(self._mirror, "obsoletes", pack_edges(mirror_source.read_edges(self._store, 0)))
-        statements = [*_key_statements(*_FACT_TABLES)] if is_empty else []
-        with ServerWork(self._mirror, [*statements, *map(_analyze, _FACT_TABLES)]) as work:
-            CurrentRows(self._store, self._mirror, self._state.schema).write_all(work)
+        with same_state(self._store) as other:
+            source = self._store if other is None else other
+            prepare_fact_lines(source, json_field)
+            work = ServerWork(lambda: self._copy_statements(source, has_keys=not is_empty))
+            current = CurrentRows(self._store, self._mirror, self._state.schema)
+            with work:
+                if other is None:
+                    work.wait()
+                current.write_all(work)
+                written = work.wait()
         copy_rows(self._mirror, "source_flags", mirror_source.read_flags(self._store))
         if is_empty:
             for statement in _key_statements(*_SMALLER_TABLES):
@@ -231,6 +237,21 @@ class _Writer:
             events.write_differences(self._mirror, "store", is_all=True)
         for statement in map(_analyze, _SMALLER_TABLES):
             self._mirror.execute(statement)
+        return written
+
+    def _copy_statements(self, store: sqlite3.Connection, *, has_keys: bool) -> Written:
+        """Write all changes, facts and edges, and their keys where they have none."""
+        changes = copy_rows(self._mirror, "changes", _change_rows(store, 0))
+        facts = copy_lines(self._mirror, "facts", read_fact_lines(store))
+        facts += self._copy_facts(store, mirror_source.read_facts_with_withdrawals(store))
+        copy_packed(self._mirror, "obsoletes", pack_edges(mirror_source.read_edges(store, 0)))
+        if not has_keys:
+            for statement in _key_statements(*_FACT_TABLES):
+                self._mirror.execute(statement)
+        self._mirror.execute(_ANALYZE_LESS)
+        for statement in map(_analyze, _FACT_TABLES):
+            self._mirror.execute(statement)
+        self._mirror.execute(_ANALYZE_AS_USUAL)
         return Written(changes, facts)
 
     def _delete(self, *tables: str) -> None:
@@ -248,14 +269,6 @@ class _Writer:
     def _make_partitions(self, *, is_marked: bool) -> None:
         days = mirror_source.read_days(self._store, is_marked=is_marked)
         partitions.make_partitions(self._mirror, partitions.months_of(days, self._at_us))
-
-    def _changes(self, after: int) -> Iterator[Row]:
-        for number, position, at, received_at, device, author, accepted, change, note in mirror_source.read_changes(
-            self._store, after
-        ):
-            times = (row_values.timestamp(at), row_values.timestamp(received_at))
-            shown = None if note is None else row_values.text(note)
-            yield (number, position, *times, device, author, bool(accepted), change, shown)
 
     def _sync_flags(self) -> Iterator[int]:
         """Bring the flags to those of the store; give the facts whose flags were other."""
@@ -295,12 +308,12 @@ class _Writer:
                 ([entity for entity, _ in some], [name for _, name in some]),
             )
             place = some[-1]
-            self._copy_facts(mirror_source.read_facts_of_slots(self._store, some[0], place))
+            self._copy_facts(self._store, mirror_source.read_facts_of_slots(self._store, some[0], place))
         return mirror_source.count_facts(self._store, after)
 
-    def _copy_facts(self, rows: Iterator[FactRow]) -> int:
+    def _copy_facts(self, store: sqlite3.Connection, rows: Iterator[FactRow]) -> int:
         gaps: list[tuple[int, int, int]] = []
-        count = copy_packed(self._mirror, "facts", pack_facts(mirror_source.end_facts(self._store, rows, gaps)))
+        count = copy_packed(self._mirror, "facts", pack_facts(mirror_source.end_facts(store, rows, gaps)))
         times = ((fact, row_values.timestamp(since), row_values.timestamp(until)) for fact, since, until in gaps)
         copy_rows(self._mirror, "gaps", times)
         return count
@@ -330,6 +343,15 @@ class _Writer:
         sync_rows(self._mirror, "persons", ((*ids, row_values.text(name)) for *ids, name in persons))
         if not self._state.is_inbox_mirrored:
             sync_rows(self._mirror, "inbox", _inbox_rows(self._state.items))
+
+
+def _change_rows(store: sqlite3.Connection, after: int) -> Iterator[Row]:
+    for number, position, at, received_at, device, author, accepted, change, note in mirror_source.read_changes(
+        store, after
+    ):
+        times = (row_values.timestamp(at), row_values.timestamp(received_at))
+        shown = None if note is None else row_values.text(note)
+        yield (number, position, *times, device, author, bool(accepted), change, shown)
 
 
 def _inbox_rows(items: Iterable[InboxItem]) -> Iterator[Row]:

@@ -13,11 +13,13 @@ from core.value_codec import Ref
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import AsyncIterator
 
     from core.device.context import DeviceContext
-    from core.schema import Schema
+    from core.schema import Kind, Property, Schema
     from core.store.view import View
     from core.sync.location_hint import Address
+    from core.value_codec import Value
 
 LOCATION_META_KEY, FOUND_LOCATION_META_KEY = "here", "here.found"
 """Keys of this device's own notes, which hold an entity's id: as a person chose, and as the device found out."""
@@ -100,18 +102,33 @@ async def _entities_of_addresses(view: View, schema: Schema, addresses: list[Add
     """Find the entities whose networks contain one of these addresses."""
     from core.inbox import scalars_of
 
-    kinds = {
-        kind.name: names
-        for kind in schema.kinds.values()
-        if (names := [p.name for p in kind.properties.values() if p.type == "ip-network" and p.no_overlap])
-    }
-    found: list[bytes] = []
-    for kind, names in kinds.items() if addresses else ():
-        for record in await view.records(kind, schema):
-            networks = [item for name in names for item in scalars_of(record.value(name)) if isinstance(item, str)]
-            if any(_is_in_network(address, text) for address in addresses for text in networks):
-                found.append(record.entity)
-    return found
+    found: dict[bytes, None] = {}
+    for kind in schema.kinds.values() if addresses else ():
+        for prop in kind.properties.values():
+            if prop.type == "ip-network" and prop.no_overlap:
+                async for entity, value in _stated_networks(view, schema, kind, prop, addresses):
+                    networks = [item for item in scalars_of(value) if isinstance(item, str)]
+                    if any(_is_in_network(address, text) for address in addresses for text in networks):
+                        found[entity] = None
+    return list(found)
+
+
+async def _stated_networks(
+    view: View, schema: Schema, kind: Kind, prop: Property, addresses: list[Address]
+) -> AsyncIterator[tuple[bytes, Value]]:
+    """Give the entities of a kind whose networks may contain one of these addresses.
+
+    With their networks. Of a kind of which that is not known yet it is all of them, some at a time.
+    """
+    near = await view.network_neighbours(kind, prop, [ip_network(address) for address in addresses], schema)
+    if near is not None:
+        for record in near:
+            yield record.entity, record.value(prop.name)
+        return
+    ids = await view.entities(kind.name, schema)
+    for start in range(0, len(ids), MAX_NEARBY_ENTITIES):
+        for entity, value in (await view.values(prop.name, ids[start : start + MAX_NEARBY_ENTITIES])).items():
+            yield entity, value
 
 
 def _is_in_network(address: Address, text: str) -> bool:

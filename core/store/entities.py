@@ -8,7 +8,7 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from core.changes import FLEET_ENTITY, fact_id
@@ -279,17 +279,29 @@ def find_entities_of_kind(
     )
 
 
+ReadValues = Callable[[str, list[bytes]], dict[bytes, Value]]
+"""Reads the value in use of one property for each of some entities; those without one are left out."""
+
+
 def read_names(
-    connection: sqlite3.Connection, scope: Scope, entities: Iterable[bytes], schema: Schema, depth: int = MAX_KEY_DEPTH
+    connection: sqlite3.Connection, scope: Scope, entities: Iterable[bytes], schema: Schema
 ) -> dict[bytes, EntityName]:
     """What people call these entities.
 
     The parent's key is part of the key where the schema says so.
+    """
+    return name_entities(lambda name, some: read_values(connection, scope, name, some), entities, schema)
+
+
+def name_entities(
+    read: ReadValues, entities: Iterable[bytes], schema: Schema, depth: int = MAX_KEY_DEPTH
+) -> dict[bytes, EntityName]:
+    """What people call these entities, by their values.
 
     `depth` bounds how many parents a key is made of, since nothing keeps people from stating a circle.
     """
     wanted = list(dict.fromkeys(entities))
-    kinds = read_values(connection, scope, "kind", wanted)
+    kinds = read(KIND, wanted)
     found: dict[bytes, EntityName] = {}
     by_kind: dict[str | None, list[bytes]] = {}
     for entity in wanted:
@@ -300,14 +312,14 @@ def read_names(
             found.update((entity, EntityName(entity, None, None, entity.hex()[:8])) for entity in members)
             continue
         definition = schema.kind(kind_name)
-        keys = read_values(connection, scope, definition.key, members)
+        keys = read(definition.key, members)
         same = definition.title == definition.key
-        titles = keys if same else read_values(connection, scope, definition.title, members)
+        titles = keys if same else read(definition.title, members)
         outer: dict[bytes, str] = {}
         if definition.within and depth:
-            parents = read_values(connection, scope, definition.within, members)
+            parents = read(definition.within, members)
             refs = {entity: value.entity for entity, value in parents.items() if isinstance(value, Ref)}
-            outer_names = read_names(connection, scope, refs.values(), schema, depth - 1)
+            outer_names = name_entities(read, refs.values(), schema, depth - 1)
             outer = {e: outer_names[r].key or "" for e, r in refs.items() if r in outer_names}
         for entity in members:
             own = keys.get(entity)

@@ -1,8 +1,9 @@
 """Bound how much is kept of one member, and count what was refused for that.
 
 Who was never an admin has a number of changes, which an admin may raise. A change beyond it, by its position in its
-device's chain, is refused on every device alike. What a device makes its chain branch for, and large changes, have
-bounds of their own; which of them are kept depends on what came first, since an honest device comes near neither.
+device's chain, is refused on every device alike. What a device makes its chain branch for, large changes, and those
+that speak of members though nobody listens, have bounds of their own; which of them are kept depends on what came
+first, since an honest device comes near none of these.
 
 All functions run on the store's thread with the plain connection, in the caller's transaction.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from core.authority import may_succeed
 from core.changes import Block
 from core.errors import OverLimit
-from core.member_values import LIMIT_PROPERTY, ROLE_PROPERTY, may_limit
+from core.member_values import LIMIT_PROPERTY, MEMBER_PROPERTIES, ROLE_PROPERTY, may_limit
 from core.membership import Membership
 from core.store.connection import VALUE_SQL, load_value, read_meta, write_meta
 from core.store.indexes.member_facts import read_ever_admins, read_successions
@@ -33,8 +34,11 @@ LARGE_BYTES = 4096
 """A change larger than that is rare: eight times the average of the made-up fleet."""
 MAX_LARGE_BYTES = 64 << 20
 """All large changes of one member."""
+MAX_MEMBER_CHANGES = 100
+"""Of a device that was never an admin, changes that speak of members: an honest one writes one for each new key."""
 
 _LARGE_META_KEY = "large "
+_MEMBER_META_KEY = "spoken "
 _OVER_META_KEY = "over "
 
 
@@ -73,7 +77,7 @@ def split_by_limits(
         for block in _beyond(connection, lineages, device, own, limits[device])
     }
     kept = [block for block in blocks if block.id not in refused]
-    _note_large(connection, [block for block in kept if block.device in by_device])
+    _note_kept(connection, [block for block in kept if block.device in by_device])
     return kept, [block for block in blocks if block.id in refused]
 
 
@@ -103,15 +107,24 @@ def note_refused(connection: sqlite3.Connection, blocks: Iterable[Block], at_us:
 
 def read_over_limit(connection: sqlite3.Connection, fleet: bytes) -> list[OverLimitCount]:
     """The members of which changes were refused for being too many, and how many."""
-    rows = connection.execute(
-        "SELECT key, value FROM meta WHERE key >= ? AND key < ? ORDER BY key", (_OVER_META_KEY, _OVER_META_KEY + "g")
-    ).fetchall()
-    found = {bytes.fromhex(key.removeprefix(_OVER_META_KEY)): value for key, value in rows}
+    found = _read_refused(connection)
     limits = _read_limits(connection, _Lineages(connection), found, fleet)
     return [
         OverLimitCount(device, int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"), limits[device])
         for device, data in found.items()
     ]
+
+
+def read_flooding(connection: sqlite3.Connection) -> set[bytes]:
+    """The members of which changes were refused for being too many."""
+    return set(_read_refused(connection))
+
+
+def _read_refused(connection: sqlite3.Connection) -> dict[bytes, bytes]:
+    rows = connection.execute(
+        "SELECT key, value FROM meta WHERE key >= ? AND key < ? ORDER BY key", (_OVER_META_KEY, _OVER_META_KEY + "g")
+    ).fetchall()
+    return {bytes.fromhex(key.removeprefix(_OVER_META_KEY)): value for key, value in rows}
 
 
 def over_limit_error(block: Block) -> OverLimit:
@@ -182,13 +195,15 @@ def _beyond(
         ).fetchone()
         held, top = held + count, max(top, lineages.offset(each) + highest)
     room = min(top + 1, limit) + MAX_FORKED_CHANGES - held
-    large = _read_large(connection, device)
+    large, spoken = (_read_number(connection, key, device) for key in (_LARGE_META_KEY, _MEMBER_META_KEY))
     found = []
     for block in blocks:
         size = len(block.data)
         large += size if size > LARGE_BYTES else 0
         is_large = size > LARGE_BYTES and large > MAX_LARGE_BYTES
-        if room <= 0 or is_large or lineages.place(block) >= limit:
+        spoken += speaks_of_members(block)
+        is_idle = spoken > MAX_MEMBER_CHANGES and speaks_of_members(block)
+        if room <= 0 or is_large or is_idle or lineages.place(block) >= limit:
             found.append(block)
         else:
             room -= 1
@@ -217,15 +232,23 @@ def _read_limits(
     return limits
 
 
-def _read_large(connection: sqlite3.Connection, device: bytes) -> int:
-    return int.from_bytes(read_meta(connection, _LARGE_META_KEY + device.hex()) or b"", "big")
+def speaks_of_members(block: Block) -> bool:
+    """Whether a change says something about members."""
+    return any(fact.property in MEMBER_PROPERTIES for fact in block.facts)
 
 
-def _note_large(connection: sqlite3.Connection, blocks: Iterable[Block]) -> None:
-    sizes: dict[bytes, int] = defaultdict(int)
+def _read_number(connection: sqlite3.Connection, key: str, device: bytes) -> int:
+    return int.from_bytes(read_meta(connection, key + device.hex()) or b"", "big")
+
+
+def _note_kept(connection: sqlite3.Connection, blocks: Iterable[Block]) -> None:
+    """Note the size of the large ones, and how many speak of members."""
+    more: dict[tuple[str, bytes], int] = defaultdict(int)
     for block in blocks:
         if len(block.data) > LARGE_BYTES:
-            sizes[block.device] += len(block.data)
-    for device, size in sizes.items():
-        total = _read_large(connection, device) + size
-        write_meta(connection, _LARGE_META_KEY + device.hex(), total.to_bytes(8, "big"))
+            more[_LARGE_META_KEY, block.device] += len(block.data)
+        if speaks_of_members(block):
+            more[_MEMBER_META_KEY, block.device] += 1
+    for (key, device), number in more.items():
+        total = _read_number(connection, key, device) + number
+        write_meta(connection, key + device.hex(), total.to_bytes(8, "big"))

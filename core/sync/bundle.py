@@ -170,32 +170,40 @@ class _BundleSync:
         known = len(contents.offsets) - len(new)
         for some in _chunks(new):
             await asyncio.to_thread(contents.check_signatures, some)
-        unknown = await self._take(path, contents, new)
+        unknown, beyond_count = await self._take(path, contents, new)
         while BATCH_CHANGES < len(new) > len(unknown) > 0:
-            # Whom the rest of the file admits.
-            new, unknown = unknown, await self._take(path, contents, unknown)
+            # Whom the rest of the file admits. What is beyond a limit is so after it, too: limits come first in a file.
+            new = unknown
+            unknown, more = await self._take(path, contents, unknown)
+            beyond_count += more
         if path not in self._refused:
             self._known += known
             self._bytes_in += contents.size
-        self._refused[path] = len(unknown)
+        self._refused[path] = len(unknown) + beyond_count
         self._present |= contents.offsets.keys()
 
-    async def _take(self, path: Path, contents: bundle_file.BundleContents, new: Sequence[bytes]) -> list[bytes]:
+    async def _take(
+        self, path: Path, contents: bundle_file.BundleContents, new: Sequence[bytes]
+    ) -> tuple[list[bytes], int]:
         """Take these changes of a file.
 
-        Gives those that were refused, as nobody here knows their authors.
+        Gives those that were refused as nobody here knows their authors, and how many as their devices have too many.
         """
         goal = self._received + len(new)
         unknown: list[bytes] = []
+        beyond_count = 0
         for some in _chunks(new):
             saved = await self._store.keep_blocks(await asyncio.to_thread(contents.checked_blocks, some), link="bundle")
             for change, reason in saved.refused:
                 if not isinstance(reason, (AuthorUnknown, OverLimit)):
                     raise bundle_file.refused_error(path, reason)
-                unknown.append(change)
+                if isinstance(reason, OverLimit):
+                    beyond_count += 1
+                else:
+                    unknown.append(change)
             self._received += saved.added_count
             self._emit_progress(to_receive=goal)
-        return unknown
+        return unknown, beyond_count
 
     async def read_folder(self, path: Path) -> None:
         """Read all bundles in a folder.

@@ -10,6 +10,8 @@ import asyncio
 import heapq
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -40,21 +42,23 @@ _BATCH = 2000
 
 
 @contextmanager
-def kept() -> Iterator[Path | None]:
-    """Give the home of a million facts, building it where it is missing.
+def kept(facts: int = FACTS) -> Iterator[Path | None]:
+    """Give the home of so many facts, building it where it is missing.
 
-    FIELDLINE_BENCH_HOME names its folder; None without the history to take the shapes from.
+    FIELDLINE_BENCH_HOME names the folder of all; None without the history to take the shapes from.
     """
     if not HISTORY.exists():
         print("  left out: there is no ../shared/data/site-history.jsonl to take the shapes from")
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(os.environ.get("FIELDLINE_BENCH_HOME") or folder) / "big"
+        name = {FACTS: "big", FACTS // 10: "tenth"}.get(facts, str(facts))
+        home = Path(os.environ.get("FIELDLINE_BENCH_HOME") or folder) / name
         if not home.exists():
             begun = time.perf_counter()
-            asyncio.run(build(home, facts=FACTS, conflicts=CONFLICTS))
-            print(f"  the home was built in {time.perf_counter() - begun:.0f} s")
+            # In a process of its own: what this one holds would count as memory of whatever it starts.
+            subprocess.run([sys.executable, "-m", "tests.bench._bighome", str(home), str(facts)], check=True)
+            print(f"  the home of {facts:,} facts was built in {time.perf_counter() - begun:.0f} s")
         yield home
 
 
@@ -146,3 +150,7 @@ async def _disagree(workspace: Workspace, conflicts: int) -> None:
         tip = advance(tip, block.header) if tip else first_tip(block.header)
         blocks.append(block.data)
     await workspace.store.save_blocks(blocks, source_device=device, link="tcp")
+
+
+if __name__ == "__main__":
+    asyncio.run(build(Path(sys.argv[1]), facts=int(sys.argv[2]), conflicts=int(sys.argv[2]) // (FACTS // CONFLICTS)))

@@ -1,7 +1,7 @@
-"""What trust costs: standing after a revocation, callers, signatures, sealing.
+"""What trust costs: revocations, callers, signatures, sealing, attacks.
 
 In a fleet of 1,500 devices with 100,000 changes, and beside it in one of two devices. Prints times and ratios; nothing
-is asserted. `FIELDLINE_BENCH_CHANGES` makes it smaller.
+is asserted. `FIELDLINE_BENCH_CHANGES` makes it smaller, `FIELDLINE_BENCH_FLOOD` says how many changes a flood has.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from core.store.store import Store
 from core.sync import bundle
 from core.sync.block_stream import BlockPacker, BlockUnpacker, split_block
 from core.sync.sealed_file import SealKeys
+from tests.bench import _flood, _half_open
 from tests.support.store_fleet import FLEET, FOUNDING, Pen, person_of
 
 MEMBERS = 1500
@@ -194,3 +195,7 @@ def run() -> None:
     print(f"  with reading the changes      {read:8.2f}, with unpacking them from a link {unpacked:.2f}")
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_measure(Path(folder)))
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_flood.report(Path(folder), print))
+    with tempfile.TemporaryDirectory() as folder:
+        _half_open.report(Path(folder), print)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
@@ -24,10 +26,19 @@ def shell(device: Terminal, line: str, script: str = "exec {call} {redirect}") -
     )
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize(
-    "verb", ["status", "inbox", "verify", "doctor", "log", "list place", "export {}/stick", "backup {}/copy"]
-)
+VERBS = ("status", "inbox", "verify", "doctor", "log", "list place", "export {}/stick", "backup {}/copy")
+SINGLE, EVERY = ("<&-", ">&-", "2>&-"), "<&- >&- 2>&-"
+
+
+def closings() -> Iterator[ParameterSet]:
+    """Each verb without any stream and without one of them, in soak without each."""
+    for number, verb in enumerate(VERBS):
+        yield pytest.param(verb, EVERY)
+        for place, closed in enumerate(SINGLE):
+            yield pytest.param(verb, closed, marks=() if place == number % len(SINGLE) else pytest.mark.soak)
+
+
+@pytest.mark.parametrize(("verb", "closed"), closings())
 def test_a_verb_works_without_a_stream(device: Terminal, tmp_path: Path, verb: str, closed: str) -> None:
     done = shell(device, f"{verb.format(tmp_path)} | {closed}")
     assert done.returncode == 0, done

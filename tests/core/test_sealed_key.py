@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -32,31 +33,36 @@ from tests.support.strategies import KEYS
 
 PASSPHRASE = "correct horse battery"
 KEY = KEYS[0]
-SEALED = seal_key(KEY, PASSPHRASE, b"s" * 16, b"n" * 12)
+
+
+@cache
+def sealed() -> SealedKey:
+    """The key, sealed once: that takes a second of work."""
+    return seal_key(KEY, PASSPHRASE, b"s" * 16, b"n" * 12)
 
 
 def test_it_is_opened_by_its_passphrase_and_no_other() -> None:
-    assert SEALED.open(PASSPHRASE).private_bytes_raw() == KEY.private_bytes_raw()
+    assert sealed().open(PASSPHRASE).private_bytes_raw() == KEY.private_bytes_raw()
     for wrong in ("", PASSPHRASE + " ", PASSPHRASE.upper(), "x" * 2000):
         with pytest.raises(FieldlineError, match="not the passphrase"):
-            SEALED.open(wrong)
+            sealed().open(wrong)
 
 
 def test_the_file_is_read_as_it_was_written_and_holds_no_secret_in_the_clear() -> None:
-    data = SEALED.encode()
-    assert decode_sealed_key(data) == SEALED
-    assert SEALED.public_key.hex().encode() in data
+    data = sealed().encode()
+    assert decode_sealed_key(data) == sealed()
+    assert sealed().public_key.hex().encode() in data
     seed = KEY.private_bytes_raw()
     assert seed not in data and seed.hex().encode() not in data and PASSPHRASE.encode() not in data
 
 
 def test_it_costs_as_much_as_it_should() -> None:
-    assert (SEALED.memory_kib, SEALED.passes, SEALED.lanes) == (64 * 1024, 3, 1)
+    assert (sealed().memory_kib, sealed().passes, sealed().lanes) == (64 * 1024, 3, 1)
 
 
 @pytest.mark.parametrize("field", ["public_key", "memory_kib", "passes", "lanes", "salt", "nonce", "sealed"])
 def test_no_field_of_it_can_be_changed(field: str) -> None:
-    text = SEALED.encode().decode()
+    text = sealed().encode().decode()
     if field in ("memory_kib", "passes", "lanes"):
         changed = re.sub(rf"(?m)^{field} = (\d+)$", lambda found: f"{field} = {int(found[1]) + 1}", text)
     else:
@@ -92,14 +98,14 @@ def test_a_file_that_asks_for_too_much_or_something_else_is_refused_before_anyth
         raise AssertionError("nothing is derived")
 
     monkeypatch.setattr(sealed_key, "_derive", spend)
-    changed = re.sub(rf"(?m)^{field} = .*$", f"{field} = {value}", SEALED.encode().decode())
+    changed = re.sub(rf"(?m)^{field} = .*$", f"{field} = {value}", sealed().encode().decode())
     with pytest.raises(MalformedKey):
         decode_sealed_key(changed.encode())
 
 
 @given(st.integers(0, 1 << 32))
 def test_a_damaged_file_is_refused_or_another_one(seed: int) -> None:
-    random, data = Random(seed), bytearray(SEALED.encode())
+    random, data = Random(seed), bytearray(sealed().encode())
     for _ in range(random.randint(1, 4)):
         data[random.randrange(len(data))] = random.randrange(256)
     with contextlib.suppress(MalformedKey):
@@ -108,8 +114,8 @@ def test_a_damaged_file_is_refused_or_another_one(seed: int) -> None:
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(MalformedKey):
-        decode_sealed_key(SEALED.encode() + b"#" * MAX_FILE_BYTES)
-    (tmp_path / KEY_FILE).write_bytes(SEALED.encode() + b"#" * (1 << 20))
+        decode_sealed_key(sealed().encode() + b"#" * MAX_FILE_BYTES)
+    (tmp_path / KEY_FILE).write_bytes(sealed().encode() + b"#" * (1 << 20))
     (tmp_path / KEY_FILE).chmod(0o600)
     with pytest.raises(FieldlineError, match="damaged"):
         load_identity(tmp_path / KEY_FILE)

@@ -94,6 +94,36 @@ def test_addresses_have_one_spelling(address: Any) -> None:
     assert values.TYPE_PARSERS["ip-address"](address.exploded.upper()) == str(ip_address(str(address)))
 
 
+PIECES = (
+    "0",
+    "1",
+    "fe80",
+    "ffff",
+    "00001",
+    "12345",
+    ":",
+    "::",
+    "a",
+    "F",
+    "g",
+    "1.2.3.4",
+    "١",
+    "%",
+    "/0",
+    "/16",
+    "/064",
+    "/129",
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=18).map("".join), st.sampled_from(["", ":", "/32"]))
+def test_what_is_an_address_is_what_can_be_read_as_one(text: str, end: str) -> None:
+    for each in (text, text + end, *(f"{address}{end}" for address in ("2001:db8::", "1::2:3", "::ffff:1.2.3.4"))):
+        for type_name in ("ip-address", "ip-network"):
+            is_read = values.TYPE_PARSERS[type_name](each) is not None
+            assert values.is_of_type(type_name, each) is is_read
+
+
 def test_a_network_with_host_bits_learns_the_network() -> None:
     assert "10.24.1.0/24" in str(values.type_problem("subnet", "ip-network", "10.24.1.7/24"))
 

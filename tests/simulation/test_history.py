@@ -138,7 +138,7 @@ def history(shared: Path) -> list[HistoryLine]:
 
 async def test_a_real_history_worked_on_by_eight_devices_converges(tmp_path: Path, shared: Path) -> None:
     lines = history(shared)
-    await work_apart(tmp_path, lines[: len(lines) // 3])
+    await work_apart(tmp_path, lines[: len(lines) // 6])
 
 
 @pytest.mark.soak

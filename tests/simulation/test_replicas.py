@@ -147,7 +147,7 @@ class Fleet(RuleBasedStateMachine):
 
 
 def test_a_fleet_converges() -> None:
-    run_state_machine_as_test(Fleet, settings=settings(deadline=None, max_examples=15, stateful_step_count=50))
+    run_state_machine_as_test(Fleet, settings=settings(deadline=None, max_examples=8, stateful_step_count=50))
 
 
 @pytest.mark.soak

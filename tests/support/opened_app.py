@@ -10,18 +10,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from functools import partialmethod
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from textual.app import ScreenStackError
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
 from core.service.location import read_location
 from core.workspace import Workspace
 from tests.support.deadlines import DEADLINE_S, deadline
-from tests.support.pending_work import describe, running_workers, undrawn
+from tests.support.pending_work import describe, messages_handled, running_workers, undrawn, watched_pumps
 from tui.app import FieldlineApp
 from tui.app_status import Options
 from tui.demo.fleet import DEMO_USER
@@ -29,8 +29,6 @@ from tui.widgets.lines import LineList
 
 NOW = int(datetime(2026, 10, 6, 16, 45, tzinfo=UTC).timestamp()) * 1_000_000
 SMALL, LARGE = (80, 24), (120, 40)
-HOPS = 3
-"""A message may cause another one, from the application to a screen, a widget and back."""
 MAX_WAITS = 10
 """Different things that were waited for which a failure names, the most frequent."""
 
@@ -43,6 +41,14 @@ async def _soon(*_seconds: float) -> None:
     await asyncio.sleep(0)
 
 
+async def _wait_for_messages(pilot: Pilot[Any], timeout: float | None = None) -> bool:
+    """Wait, instead of Textual's way, without a message to every widget."""
+    try:
+        return await messages_handled(pilot.app)
+    except ScreenStackError:
+        return False
+
+
 @contextmanager
 def patient_pilot() -> Iterator[None]:
     """Let the pilots of tested applications wait for messages alone.
@@ -50,11 +56,11 @@ def patient_pilot() -> Iterator[None]:
     Without a deadline of their own: on a virtual machine that stood still for half a minute that is over before any
     message could be handled.
     """
-    wait: Any = partialmethod(Pilot._wait_for_screen, timeout=None)
     with (
+        watched_pumps(),
         patch("textual.app.wait_for_idle", _soon),
         patch("textual.pilot.wait_for_idle", _soon),
-        patch.object(Pilot, "_wait_for_screen", wait),
+        patch.object(Pilot, "_wait_for_screen", _wait_for_messages),
     ):
         yield
 
@@ -106,8 +112,7 @@ class Screen:
 
     async def _wait_once(self) -> str:
         """Let messages arrive, and workers end; gives which workers there were."""
-        for _hop in range(HOPS):
-            await self.pilot.pause()
+        await self.pilot.pause()
         busy = running_workers(self.app)
         for worker in busy:
             # Not `wait` from the start: it would stop the worker, and nothing else, when the time is over.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from textual._queue import Queue
 from textual.app import App
 from textual.message_pump import MessagePump
 from textual.widget import Widget
@@ -16,6 +19,48 @@ LASTING = {"watch", "pairing"}
 """The groups of workers that never end by themselves, or only when somebody else has done something."""
 _MAX_FRAMES = 4
 """Of what a task waits in, the innermost."""
+_QUIET_TURNS = 5
+"""Turns of the event loop in which nothing may happen: a message from another thread takes two."""
+_EAGER_TURNS = 100
+"""Turns without a pause; a handler that takes longer waits for a thread or a timer."""
+_PAUSE_S = 0.001
+
+_awaited: set[Queue[Any]] = set()
+"""The queues of the pumps that wait for their next message."""
+_get = Queue.get
+
+
+async def _get_awaited(queue: Queue[Any]) -> Any:
+    _awaited.add(queue)
+    try:
+        return await _get(queue)
+    finally:
+        _awaited.discard(queue)
+
+
+@contextmanager
+def watched_pumps() -> Iterator[None]:
+    """Know which pumps of applications that start within handle a message."""
+    with patch.object(Queue, "get", _get_awaited):
+        yield
+
+
+async def messages_handled(app: App[Any]) -> bool:
+    """Wait until the application and the screen on top have handled all messages.
+
+    Their pumps are looked at: a message to each of them and back would cost more than most keys do.
+
+    False if the application failed meanwhile.
+    """
+    pumps = [app, *app.screen.walk_children(with_self=True)]
+    turns = quiet = 0
+    while quiet < _QUIET_TURNS:
+        if app._exception_event.is_set():
+            return False
+        await asyncio.sleep(0 if turns < _EAGER_TURNS else _PAUSE_S)
+        turns += 1
+        quiet = 0 if any(map(_is_busy, pumps)) else quiet + 1
+    return True
 
 
 def running_workers(app: App[Any]) -> list[Worker[Any]]:
@@ -29,7 +74,7 @@ def undrawn(app: App[Any]) -> Iterator[str]:
     Textual draws sixty times a second, and calls back after it.
     """
     screen = app.screen
-    if _has_messages(app):
+    if _is_busy(app):
         yield "the application has messages"
     if screen._dirty_widgets:
         yield f"{screen} draws {screen._dirty_widgets}"
@@ -44,7 +89,7 @@ def undrawn(app: App[Any]) -> Iterator[str]:
     for each in widgets:
         if not each.is_mounted:
             yield f"{each} is not mounted"
-        if _has_messages(each):
+        if _is_busy(each):
             yield f"{each} has messages"
         if each._layout_required or each._repaint_required or each._scroll_required or each._refresh_styles_required:
             yield f"{each} asks to be drawn"
@@ -61,17 +106,19 @@ def describe(app: App[Any]) -> Iterator[str]:
     for screen in app.screen_stack:
         pumps += screen.walk_children(Widget, with_self=True)
     for pump in pumps:
-        if _has_messages(pump):
+        if _is_busy(pump):
             yield f"messages to {pump}, which is at {_where(pump._task)}"
     yield from undrawn(app)
 
 
-def _has_messages(pump: MessagePump) -> bool:
-    """Whether there are messages to it that it has not begun to handle.
+def _is_busy(pump: MessagePump) -> bool:
+    """Whether it handles a message, or has one that it has not begun to handle.
 
     It takes one out to look at it before.
     """
-    return bool(pump.message_queue_size) or pump._pending_message is not None
+    if not pump._running or pump._closing or pump._closed:
+        return False
+    return pump._message_queue not in _awaited or bool(pump.message_queue_size) or pump._pending_message is not None
 
 
 def _where(task: asyncio.Task[Any] | None) -> str:

@@ -106,7 +106,10 @@ async def test_a_small_terminal_says_so_and_goes_on_when_it_is_large_enough(
         assert isinstance(screen.app.base_screen, FormScreen)
 
 
-@pytest.mark.parametrize("size", [(40, 10), (79, 24), (80, 22), (60, 15), (200, 12)])
+@pytest.mark.parametrize(
+    "size",
+    [(40, 10), (79, 24), *(pytest.param(each, marks=pytest.mark.soak) for each in ((80, 22), (60, 15), (200, 12)))],
+)
 async def test_every_screen_and_its_dialogs_can_be_read_on_a_small_terminal(home: Path, size: tuple[int, int]) -> None:
     async with opened(home, size=size) as screen:
         for place in "123456":

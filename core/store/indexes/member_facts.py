@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from core.authority import evaluate_membership, ever_admins, ever_admitted
@@ -59,7 +60,8 @@ def _read_recovery(connection: sqlite3.Connection, fleet: bytes) -> bytes | None
 def load_membership(connection: sqlite3.Connection, fleet: bytes) -> Membership:
     """The membership that the store's changes make."""
     founder, recovery = _read_founder(connection, fleet), _read_recovery(connection, fleet)
-    return evaluate_membership(founder, _read_member_facts(connection), StoredChains(connection), recovery)
+    facts = _read_member_facts(connection, read_ever_admins(connection, fleet))
+    return evaluate_membership(founder, facts, StoredChains(connection), recovery)
 
 
 def _read_founders(connection: sqlite3.Connection, fleet: bytes) -> list[bytes]:
@@ -110,19 +112,22 @@ def _read_roles(connection: sqlite3.Connection) -> Iterator[tuple[bytes, bytes, 
     return ((author, member, load_value(value)) for author, member, value in rows)
 
 
-def _read_member_facts(connection: sqlite3.Connection) -> list[MemberFact]:
-    """The facts about members.
+def _read_member_facts(connection: sqlite3.Connection, admins: AbstractSet[bytes]) -> list[MemberFact]:
+    """The facts about members that may count.
 
-    None of them can be withdrawn, or a revocation would give authority back.
+    Those that `admins` ever wrote, and what stands with a new key: what others say is passed over before it costs
+    anything. None of them can be withdrawn, or a revocation would give authority back.
     """
-    rows = connection.execute(
+    named = {(device, position) for device, _successor, position in read_successions(connection)}
+    every = connection.execute(
         f"""SELECT f.id, c.hash, d.device, e.entity, p.name, {VALUE_SQL}, c.at + f.later, c.position
             FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device
             JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property
             WHERE f.property BETWEEN ? AND ? AND c.linked <> {int(State.FAULTY)}
               AND f.id NOT IN (SELECT fact FROM withdrawals)""",
         (FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY),
-    ).fetchall()
+    )
+    rows = [row for row in every if row[2] in admins or (row[2], row[7]) in named]
     ids = {row[0]: fact_id(row[1], row[0] % MAX_FACTS) for row in rows}
     gone: dict[int, list[bytes]] = {}
     edges = "SELECT o.fact, o.target FROM obsoletes o JOIN facts f ON f.id = o.fact WHERE f.property BETWEEN ? AND ?"

@@ -10,26 +10,29 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from core import cbor
-from core.store.queries.mirror_source import EFFECTIVE_SQL, IS_SHOWN, SECRET
+from core.store.queries.mirror_source import EFFECTIVE_SQL, IS_SHOWN, SECRET, read_flag_state
 from core.value_codec import MAX_FACTS, REFERENCE_HEADS
 
 NULL_FIELD = "\\N"
-CHANGES_PER_READ = 32
-"""Some thousand facts at most, and some 60 kB as a rule: while the server takes them, the next ones are made."""
+CHANGES_PER_READ = 256
+"""Some thousand facts as a rule, and at most 16 MB: while the server takes them, the next ones are made."""
 
 _SHORT_TEXTS, _TEXTS, _LONGER_TEXTS = (f"x'{cbor.head(cbor.TEXT, size).hex()[:2]}'" for size in (0, 24, 256))
 """First bytes of encoded texts: from the first to the second the length is in it, up to the third in the next byte."""
 _IS_REFERENCE = " OR ".join(
     f"(v.value >= x'{head.hex()}' AND v.value < x'{head.hex()[:-2]}{head[-1] + 1:02x}')" for head in REFERENCE_HEADS
 )
+_IS_SHORT_TEXT = f"v.value >= {_SHORT_TEXTS} AND v.value < {_LONGER_TEXTS} AND instr(v.value, x'00') = 0"
 _VALUE = f"""
 CASE
-  WHEN v.value >= {_SHORT_TEXTS} AND v.value < {_LONGER_TEXTS} AND instr(v.value, x'00') = 0 THEN replace(
+  WHEN {_IS_SHORT_TEXT} THEN replace(
     json_quote(CAST(substr(v.value, CASE WHEN v.value < {_TEXTS} THEN 2 ELSE 3 END) AS TEXT)), '\\', '\\\\')
   WHEN {_IS_REFERENCE} THEN '{{"ref": "' || lower(hex(substr(v.value, {len(REFERENCE_HEADS[0]) + 1}))) || '"}}'
-  ELSE other_value(v.value)
+  ELSE (SELECT field FROM other_fields WHERE content = f.content)
 END
 """
 
@@ -60,12 +63,51 @@ WHERE {IS_SHOWN}
 """
 
 
-def read_fact_lines(connection: sqlite3.Connection, other_value: Callable[[bytes], str]) -> Iterator[tuple[int, bytes]]:
-    """Read all facts of slots without withdrawals: how many, and their lines.
+@contextmanager
+def same_state(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection | None]:
+    """Give another connection to the same state of a store, for another thread.
 
-    `other_value` gives the field of an encoded value that is neither short text nor a reference.
+    None where there can be none, or somebody has just written. `connection` is in a transaction.
     """
-    connection.create_function("other_value", 1, other_value, deterministic=True)
+    (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+    uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+    try:
+        other = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=0)
+    except sqlite3.OperationalError:
+        yield None
+        return
+    with closing(other):
+        try:
+            other.execute("BEGIN")
+            is_same = _read_tip(other) == _read_tip(connection)
+        except sqlite3.OperationalError:
+            is_same = False
+        yield other if is_same else None
+
+
+def _read_tip(connection: sqlite3.Connection) -> tuple[object, ...]:
+    """Read what no commit leaves as it is, if it changes what a mirror shows."""
+    row: tuple[object, ...] = connection.execute("SELECT max(id), count(*) FROM changes").fetchone()
+    return (*row, read_flag_state(connection))
+
+
+def prepare_fact_lines(connection: sqlite3.Connection, to_field: Callable[[bytes], str]) -> None:
+    """Note for `read_fact_lines` the fields of values that SQLite cannot format.
+
+    `to_field` gives that of an encoded value.
+    """
+    connection.execute("DROP TABLE IF EXISTS temp.other_fields")
+    connection.execute("CREATE TEMP TABLE other_fields (content INTEGER PRIMARY KEY, field TEXT NOT NULL)")
+    others = connection.execute(
+        f"SELECT v.id, v.value FROM contents v WHERE NOT ({_IS_SHORT_TEXT}) AND NOT ({_IS_REFERENCE})"
+    )
+    connection.executemany(
+        "INSERT INTO other_fields VALUES (?, ?)", ((content, to_field(value)) for content, value in others)
+    )
+
+
+def read_fact_lines(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+    """Read all facts of slots without withdrawals: how many, and their lines."""
     (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()
     for first in range(0, last + 1, CHANGES_PER_READ):
         span = {"first": first, "end": first + CHANGES_PER_READ}

@@ -11,17 +11,20 @@ no facts that are given.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
 
+from core import cbor
 from core.changes import FLEET_ENTITY
 from core.fleet_secrets import SECRET_PROPERTIES
 from core.slots import Candidate, slot_of
 from core.store.connection import VALUE_SQL, load_value
-from core.store.scope import EFFECTIVE, effective_sql
+from core.store.entities import read_pick
+from core.store.scope import EFFECTIVE, NOW, effective_sql
 from core.value_codec import INDEX_BYTES, MAX_FACTS
+from core.values import MAX_TEXT_BYTES
 from core.withdrawal import FOREVER, Spans, leaf_spans
 
 DAY_US = 86_400_000_000
@@ -49,6 +52,8 @@ f.id, {EFFECTIVE_SQL},
   f.entity, f.property, c.device, f.accepted, {VALUE_SQL}
 """
 _OF_CHANGE = f"JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+_FIRST_TEXT, _BEHIND_TEXTS = (f"{major << 5:02x}" for major in (cbor.TEXT, cbor.TEXT + 1))
+"""Between these bytes begin encoded texts."""
 _NAMES = {f"secret{place}": name for place, name in enumerate(SECRET_PROPERTIES)}
 IS_SHOWN = (
     "NOT (f.entity IS (SELECT id FROM entities WHERE entity = :fleet)"
@@ -225,32 +230,41 @@ def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple
 
 
 def read_leaf_rows(
-    connection: sqlite3.Connection, entities: list[int], is_plain: Callable[[int, bytes], bool]
+    connection: sqlite3.Connection,
+    entities: list[int],
+    free_properties: Iterable[int],
+    is_plain: Callable[[int, bytes], bool],
 ) -> Iterator[LeafRow]:
     """Read what is to be told of these entities' leaves beside their facts.
 
-    Left out is a leaf that has a slot for itself, if `is_plain` of its property and encoded value.
+    Left out is a leaf that has a slot for itself, if `is_plain` of its property and encoded value. Of the free
+    properties every short text is.
 
     What a peer calls obsolete is given, too, as not in use.
     """
     some = ",".join(map(str, entities))
     connection.create_function("is_plain", 2, is_plain, deterministic=True)
     contested = set(connection.execute(f"SELECT entity, property FROM contested WHERE entity IN ({some})"))
-    several = f"(f.entity, f.property) IN (SELECT entity, property FROM contested WHERE entity IN ({some}))"
-    rows = connection.execute(
-        f"SELECT f.entity, f.property, f.id, {VALUE_SQL}, {effective_sql()} FROM facts f"
-        f" WHERE f.entity IN ({some}) AND f.current = 1 AND (NOT is_plain(f.property, {VALUE_SQL})"
-        f"{f' OR {several}' if contested else ''}) AND {IS_SHOWN} ORDER BY f.entity, f.property",
+    rows: Iterable[tuple[int, int, int, bytes]] = connection.execute(
+        f"SELECT f.entity, f.property, f.id, v.value FROM facts f JOIN contents v ON v.id = f.content"
+        f" WHERE f.entity IN ({some}) AND f.current = 1 AND NOT CASE"
+        f" WHEN f.property IN ({','.join(map(str, free_properties))}) AND v.value >= x'{_FIRST_TEXT}'"
+        f" AND v.value < x'{_BEHIND_TEXTS}' AND length(v.value) <= {MAX_TEXT_BYTES} THEN 1"
+        f" ELSE is_plain(f.property, v.value) END AND {IS_SHOWN}",
         SECRET,
     )
-    together = []
     for row in rows:
-        if contested and row[:2] in contested:
-            together.append(row)
-        else:
-            yield row[0], row[1], row[2], row[3], True, False
-    for _, leaves in groupby(together, key=itemgetter(0, 1)):
-        yield from _pick(connection, list(leaves))
+        if not contested or row[:2] not in contested:
+            yield *row, True, False
+    if contested:
+        together = connection.execute(
+            f"SELECT f.entity, f.property, f.id, {VALUE_SQL}, {EFFECTIVE_SQL}, c.hash FROM contested g"
+            f" CROSS JOIN facts f ON f.entity = g.entity AND f.property = g.property {_OF_CHANGE}"
+            f" WHERE g.entity IN ({some}) AND f.current = 1 AND {IS_SHOWN} ORDER BY g.entity, g.property",
+            SECRET,
+        )
+        for _, leaves in groupby(together, key=itemgetter(0, 1)):
+            yield from _pick(list(leaves))
     for row in connection.execute(
         f"SELECT f.entity, f.property, f.id, {VALUE_SQL} FROM hearsay h CROSS JOIN facts f ON f.id = h.fact"
         f" WHERE f.entity IN ({some}) AND {IS_SHOWN}",
@@ -259,17 +273,34 @@ def read_leaf_rows(
         yield *row, False, False
 
 
-def _pick(connection: sqlite3.Connection, leaves: list[tuple[int, int, int, bytes, int]]) -> Iterator[LeafRow]:
-    by_id = {}
-    for leaf in leaves:
-        (change,) = connection.execute("SELECT hash FROM changes WHERE id = ?", (leaf[2] // MAX_FACTS,)).fetchone()
-        by_id[change + (leaf[2] % MAX_FACTS).to_bytes(INDEX_BYTES, "big")] = leaf
+def _pick(leaves: list[tuple[int, int, int, bytes, int, bytes]]) -> Iterator[LeafRow]:
+    if len(leaves) == 1:
+        yield *leaves[0][:4], True, False
+        return
+    by_id = {leaf[5] + (leaf[2] % MAX_FACTS).to_bytes(INDEX_BYTES, "big"): leaf for leaf in leaves}
     slot = slot_of(
         Candidate(fact, load_value(leaf[3]), "", b"", leaf[4], None, leaf[4]) for fact, leaf in by_id.items()
     )
     picked = by_id[slot.leaves[0].fact]
     for leaf in leaves:
         yield *leaf[:4], leaf is picked, leaf is picked and slot.provisional
+
+
+def read_values_in_use(
+    connection: sqlite3.Connection, entities: list[int], properties: Iterable[int]
+) -> dict[tuple[int, int], bytes]:
+    """Read what is in use of some properties: (entity, property) -> encoded value."""
+    some = ",".join(map(str, entities))
+    found: dict[tuple[int, int], bytes] = {}
+    several = set()
+    # The plus keeps SQLite from looking up each property of each entity.
+    for entity, of, value in connection.execute(
+        f"SELECT f.entity, f.property, v.value FROM facts f JOIN contents v ON v.id = f.content"
+        f" WHERE f.entity IN ({some}) AND +f.property IN ({','.join(map(str, properties))}) AND f.current = 1"
+    ):
+        if found.setdefault((entity, of), value) != value:
+            several.add((entity, of))
+    return found | {place: read_pick(connection, NOW, *place) for place in several}
 
 
 def read_entity_ids(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, bytes]]:

@@ -15,12 +15,18 @@ from core.mountain_range import Range
 from core.store import block_table
 from core.store.connection import chunks, placeholders
 from core.store.indexes import chain_table, merkle_table, short_ids
-from core.store.indexes.member_facts import FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY
+from core.store.indexes.member_facts import (
+    FIRST_MEMBER_PROPERTY,
+    LAST_MEMBER_PROPERTY,
+    read_ever_admins,
+    read_successions,
+)
+from core.store.quotas import read_flooding
 from core.store.row_ids import row_ids_of
 from core.sync.reconcile.set_sketch import SetSketch
 from core.value_codec import ID_BYTES, MAX_FACTS
 
-_GENESIS, _MEMBERSHIP, _SCHEMA, _NEARBY, _CURRENT, _HISTORY = range(6)
+_GENESIS, _MEMBERSHIP, _SCHEMA, _NEARBY, _CURRENT, _HISTORY, _FLOOD = range(7)
 """The parts of an order."""
 MAX_BRANCHES = 4
 """Of a chain that forks, so many branches are looked at: what is left out on the way is no more than spared."""
@@ -130,7 +136,8 @@ def order_for_sending(
 ) -> tuple[list[bytes], int, int, int]:
     """Order these changes as a peer needs them.
 
-    Genesis, membership, schema, what is current of the entities that are near to it, what else is current, history.
+    Genesis, membership, schema, what is current of the entities that are near to it, what else is current, history; and
+    last what devices wrote of which too much came: the peer may end a session for that, and has all else then.
     What is near and history come newest first, the rest oldest first: along the chains, where least has to be sent.
 
     Also how many of them, from the start, are the genesis and changes of membership, how many make up what is current
@@ -138,8 +145,13 @@ def order_for_sending(
     """
     local = _changes_of_entities(connection, near)
     founding = connection.execute("SELECT id FROM entities WHERE entity = ?", (SCHEMA_ENTITY,)).fetchone() or (0,)
+    admins, named, flooding = (
+        read_ever_admins(connection, fleet),
+        _first_successions(connection),
+        read_flooding(connection),
+    )
     span = f"BETWEEN c.id * {MAX_FACTS} AND c.id * {MAX_FACTS} + {MAX_FACTS - 1}"
-    found: list[tuple[int, int, int, bytes]] = []
+    found: list[tuple[int, int, int, int, bytes, bytes]] = []
     for some in chunks(wanted):
         rows = connection.execute(
             f"""SELECT CASE
@@ -149,17 +161,22 @@ def order_for_sending(
                                     OR property = (SELECT id FROM properties WHERE name = ?)))
                     THEN {_MEMBERSHIP}
                   WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND entity = ?) THEN {_SCHEMA}
-                  WHEN EXISTS (SELECT 1 FROM facts WHERE id {span} AND current) THEN {_CURRENT}
-                  ELSE {_HISTORY} END, c.ordered_at, c.position, c.hash
-                FROM changes c WHERE c.hash IN ({placeholders(some)})""",
+                  ELSE {_HISTORY} END,
+                EXISTS (SELECT 1 FROM facts WHERE id {span} AND current), c.ordered_at, c.position, d.device, c.hash
+                FROM changes c JOIN devices d ON d.id = c.device WHERE c.hash IN ({placeholders(some)})""",
             [fleet, LIMIT_PROPERTY, *founding, *some],
         )
         found.extend(rows)
     ordered: list[tuple[int, int, int, bytes]] = []
-    for part, at, position, change in found:
-        where = _NEARBY if part == _CURRENT and change in local else part
+    for part, is_current, at, position, device, change in found:
+        where = part
+        # What others say of members and schema has no effect: nobody puts a flood in front of all else by that.
+        is_heard = device in admins or (part == _MEMBERSHIP and named.get(device) == position)
+        if part == _HISTORY or (part != _GENESIS and not is_heard):
+            where = (_NEARBY if change in local else _CURRENT) if is_current else _HISTORY
+            where = _FLOOD if device in flooding else where
         # History goes newest first: what a change obsoletes must not come before it.
-        ordered.append((where, -at if where in (_NEARBY, _HISTORY) else at, position, change))
+        ordered.append((where, -at if where in (_NEARBY, _HISTORY, _FLOOD) else at, position, change))
     ordered.sort()
     parts = [part for part, *_ in ordered]
     return (
@@ -168,6 +185,17 @@ def order_for_sending(
         bisect_right(parts, _NEARBY) if near else 0,
         bisect_right(parts, _CURRENT),
     )
+
+
+def _first_successions(connection: sqlite3.Connection) -> dict[bytes, int]:
+    """Where each device first named the one that goes on for it.
+
+    What it names behind that is void.
+    """
+    found: dict[bytes, int] = {}
+    for device, _successor, position in read_successions(connection):
+        found[device] = min(position, found.get(device, position))
+    return found
 
 
 def _changes_of_entities(connection: sqlite3.Connection, entities: list[bytes]) -> set[bytes]:

@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 from asyncio import StreamReader, StreamWriter
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
@@ -25,7 +26,7 @@ MAX_LINKS = 32
 """How many devices may be connected at once; more are hung up on and try again later."""
 
 MAX_HANDSHAKES = 16
-"""How many peers may be proving who they are; for one more the longest of these is hung up on."""
+"""How many peers may be proving who they are; for one more one of these is hung up on."""
 
 # How long an address of a host may take before the next one is tried as well (RFC 8305).
 _NEXT_ADDRESS_DELAY_S = 0.25
@@ -95,7 +96,8 @@ class TcpListener:
         self._timeout_s = timeout_s
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._handshakes: dict[asyncio.Task[None], None] = {}
+        self._handshakes: dict[asyncio.Task[None], str] = {}
+        """Who is proving who it is, the oldest first, and from what network each calls."""
         self._link_count = 0
         self._closing = False
         self.host = ""
@@ -150,14 +152,23 @@ class TcpListener:
             writer.transport.abort()
             return
         if len(self._handshakes) >= MAX_HANDSHAKES:
-            # A member proves itself at once, so peers that just sit there cannot keep others out.
-            oldest = next(iter(self._handshakes))
-            del self._handshakes[oldest]
-            oldest.cancel()
+            given_up = self._choose_given_up()
+            del self._handshakes[given_up]
+            given_up.cancel()
         task = asyncio.create_task(self._accept(reader, writer))
         self._tasks.add(task)
-        self._handshakes[task] = None
+        self._handshakes[task] = _network_of(writer)
         task.add_done_callback(lambda task: self._on_connection_done(task, writer))
+
+    def _choose_given_up(self) -> asyncio.Task[None]:
+        """The peer to hang up on for one more: the oldest from where most come.
+
+        A member proves itself at once, so peers that just sit there cannot keep others out; and who calls again and
+        again from one place takes only its own places.
+        """
+        counts = Counter(self._handshakes.values())
+        most = max(counts.values())
+        return next(task for task, network in self._handshakes.items() if counts[network] == most)
 
     def _on_connection_done(self, task: asyncio.Task[None], writer: StreamWriter) -> None:
         self._tasks.discard(task)
@@ -191,6 +202,19 @@ class TcpListener:
         finally:
             self._link_count -= 1
             await link.close()
+
+
+def _network_of(writer: StreamWriter) -> str:
+    """Where a peer calls from: its IPv4 address, or its IPv6 network.
+
+    Who has one address of such a network (64 bits) has all.
+    """
+    peer = writer.get_extra_info("peername")
+    if not peer:
+        return ""
+    address = ip_address(peer[0].partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address) if address.version == 4 or mapped else address.packed[:8].hex()
 
 
 def _is_address(host: str) -> bool:

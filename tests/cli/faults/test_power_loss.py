@@ -33,7 +33,7 @@ def lose_power(trial: Trial, count: int, seed: int) -> None:
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
 def test_a_power_loss_loses_nothing_that_was_reported(job: Job, pair: Pair, tmp_path: Path) -> None:
-    lose_power(Trial(job, pair, tmp_path), 4, 1)
+    lose_power(Trial(job, pair, tmp_path), 2, 1)
 
 
 @pytest.mark.soak

@@ -36,8 +36,13 @@ def of(ids: dict[str, bytes], code: str) -> set[bytes]:
     return {entity for name, entity in ids.items() if name.startswith(code)}
 
 
-async def test_an_address_or_a_place_stands_for_its_whole_locality(fleet: tuple[Workspace, dict[str, bytes]]) -> None:
+@pytest.mark.parametrize("are_networks_read", [False, True])
+async def test_an_address_or_a_place_stands_for_its_whole_locality(
+    fleet: tuple[Workspace, dict[str, bytes]], are_networks_read: bool
+) -> None:
     workspace, ids = fleet
+    if are_networks_read:
+        await workspace.inbox()
     by_address = location_hint.encode_location_hint([], [ip_address("10.242.1.77")])
     assert set(await find_nearby_entities(workspace, by_address)) == of(ids, "242")
     by_place = location_hint.encode_location_hint([ids["243/Lane 1"]], [])

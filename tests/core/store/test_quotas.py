@@ -13,7 +13,7 @@ import pytest
 from core.body import Fact
 from core.changes import change_id
 from core.errors import OverLimit
-from core.member_values import LIMIT_PROPERTY, ROLE_PROPERTY
+from core.member_values import LIMIT_PROPERTY, NAME_PROPERTY, ROLE_PROPERTY
 from core.store import quotas
 from core.store.quotas import OverLimitCount, read_limit, read_over_limit
 from core.store.store import Store
@@ -116,6 +116,22 @@ async def test_large_changes_are_bounded_together(tmp_path: Path) -> None:
     assert len(refused(await store.save_blocks(blocks[:5]))) == 2
     assert len(refused(await store.save_blocks(blocks[5:]))) == 5
     assert not (await store.save_blocks(flood(Pen(2), 3, size=7000))).refused, "another member's are its own"
+    await store.close()
+
+
+async def test_changes_that_speak_of_members_to_no_effect_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "MAX_MEMBER_CHANGES", 3)
+    store = await make(tmp_path / "s")
+    pen = Pen(1)
+    spoken = [pen.write(Fact(AUTHORS[4].device, ROLE_PROPERTY, f"admin {n}"), at=10) for n in range(5)]
+    other = [pen.write(Fact(ENTITY, "p", "other"), at=10)]
+    assert refused(await store.save_blocks([*spoken, *other])) == [change_id(data) for data in spoken[3:]]
+    assert len(refused(await store.save_blocks(spoken))) == 2, "nor do they fit in later"
+    admins = Pen(0, FOUNDING)
+    of_admin = [admins.write(Fact(AUTHORS[4].device, NAME_PROPERTY, f"K{n}"), at=10) for n in range(5)]
+    assert not (await store.save_blocks(of_admin)).refused
     await store.close()
 
 

@@ -361,12 +361,13 @@ def failing_sketch(self: SketchReconciler) -> Effects[None]:
     yield from receive_message(SketchPart)
 
 
-def test_sessions_take_every_row(taken: set[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", [101, pytest.param(23, marks=pytest.mark.soak)])
+def test_sessions_take_every_row(taken: set[Row], monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     there, back = Wire(), Wire()
     one, other = meet(*sets(), there=there, back=back)
     # The link is cut after every so many bytes; at the end they are few.
     whole = max(len(there.log), len(back.log))
-    for size in (*range(0, whole, 23), *range(whole - 60, whole)):
+    for size in (*range(0, whole, step), *range(whole - 60, whole)):
         meet(*sets(), there=Wire(left=size), back=Wire(left=size))
     assert isinstance(one.outcome, Done)
     assert isinstance(other.outcome, Done)

@@ -119,6 +119,20 @@ async def test_peers_that_just_sit_there_do_not_keep_members_out() -> None:
             writer.transport.abort()
 
 
+async def test_who_calls_again_and_again_takes_only_its_own_places() -> None:
+    async with serving() as server:
+        slow = await asyncio.open_connection("127.0.0.1", server.port)
+        many = [
+            await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.2", 0))
+            for _ in range(4 * tcp.MAX_HANDSHAKES)
+        ]
+        assert await many[0][0].read() == b""
+        assert await many[2 * tcp.MAX_HANDSHAKES][0].read() == b""
+        assert not slow[0].at_eof()
+        for _, writer in [slow, *many]:
+            writer.transport.abort()
+
+
 async def test_a_peer_that_never_says_who_it_is_is_hung_up_on() -> None:
     server = tcp.TcpListener(ONE, members(OTHER), echo, timeout_s=0.05)
     await server.start("127.0.0.1", 0)

@@ -27,7 +27,7 @@ from core.sync.links.serial.framing import (
 
 BAUD = 115_200
 RATE = BAUD / 10
-SCHEDULES = 10_000
+SCHEDULES, MANY_SCHEDULES = 1_200, 10_000
 
 
 class Line:
@@ -117,13 +117,19 @@ def carry(seed: int) -> None:
     assert not any(end.is_peer_restarted for end in line.ends)
 
 
-@pytest.mark.parametrize("part", range(4))
-def test_what_comes_out_is_what_went_in(part: int) -> None:
-    for seed in range(part * SCHEDULES // 4, (part + 1) * SCHEDULES // 4):
+def test_what_comes_out_is_what_went_in() -> None:
+    for seed in range(SCHEDULES):
         carry(seed)
 
 
-@given(st.integers(SCHEDULES, 2**40))
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(4))
+def test_what_comes_out_is_what_went_in_many_times(part: int) -> None:
+    for seed in range(part * MANY_SCHEDULES // 4, (part + 1) * MANY_SCHEDULES // 4):
+        carry(seed)
+
+
+@given(st.integers(MANY_SCHEDULES, 2**40))
 def test_it_holds_for_random_schedules(seed: int) -> None:
     carry(seed)
 
