@@ -15,6 +15,9 @@ from typing import Any
 from unittest.mock import patch
 
 from textual.app import ScreenStackError
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
+from textual.css.types import CSSLocation
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
@@ -49,6 +52,18 @@ async def _wait_for_messages(pilot: Pilot[Any], timeout: float | None = None) ->
         return False
 
 
+_parse_rules = Stylesheet._parse_rules
+_parsed: dict[tuple[object, ...], list[RuleSet]] = {}
+
+
+def _parse_once(sheet: Stylesheet, css: str, read_from: CSSLocation, *more: Any, **named: Any) -> list[RuleSet]:
+    """Parse a style sheet, which no one changes, once for all applications."""
+    key = (*sheet._variables.items(), css, read_from, *more, *named.items())
+    if key not in _parsed:
+        _parsed[key] = _parse_rules(sheet, css, read_from, *more, **named)
+    return _parsed[key]
+
+
 @contextmanager
 def patient_pilot() -> Iterator[None]:
     """Let the pilots of tested applications wait for messages alone.
@@ -61,6 +76,7 @@ def patient_pilot() -> Iterator[None]:
         patch("textual.app.wait_for_idle", _soon),
         patch("textual.pilot.wait_for_idle", _soon),
         patch.object(Pilot, "_wait_for_screen", _wait_for_messages),
+        patch.object(Stylesheet, "_parse_rules", _parse_once),
     ):
         yield
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -27,6 +27,7 @@ from tests.support.system_calls import Call, Fault, faulted, recorded
 
 PLACE = "place:241/Entrance right"
 KILLED = -signal.SIGKILL
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,9 @@ class Trial:
         return _state(self._device)
 
     def calls(self, names: Sequence[str]) -> list[Call]:
-        """What it does when all goes well, and what the device holds before and after it."""
-        self._afresh()
-        self.before = self._repaired_state()
-        self._afresh()
-        with self._arguments() as arguments:
-            answer, calls = recorded(arguments, names, self._device.home if self._job.link else self._folder, self._log)
-        assert answer.code == 0, answer
-        self.after = _state(self._device)
-        return calls
+        """What it does when all goes well."""
+        watched = self._device.home if self._job.link else self._folder
+        return self._go_well(lambda arguments: recorded(arguments, names, watched, self._log))
 
     def survive(self, fault: Fault) -> Answer:
         """Let the fault happen, then look.
@@ -154,12 +149,18 @@ class Trial:
 
     def record(self) -> RecordedDisk:
         """Let all go well, and keep what it did to its folder step by step."""
-        self.calls(("fsync",))
+        return self._go_well(lambda arguments: record(arguments, self._prepared, self._folder, self._log))
+
+    def _go_well(self, run: Callable[[list[str]], tuple[Answer, Result]]) -> Result:
+        """Run it without a fault, and note what the device holds before and after."""
+        self._afresh()
+        self.before = self._repaired_state()
         self._afresh()
         with self._arguments() as arguments:
-            answer, disk = record(arguments, self._prepared, self._folder, self._log)
+            answer, result = run(arguments)
         assert answer.code == 0, answer
-        return disk
+        self.after = _state(self._device)
+        return result
 
     def survive_power_loss(self, disk: RecordedDisk, after: int, rng: random.Random) -> None:
         """Let the power fail after so many steps, then look.
