@@ -25,6 +25,8 @@ CONNECT_TIMEOUT_S = 10.0
 MAX_LINKS = 32
 """How many devices may be connected at once; more are hung up on and try again later."""
 
+MAX_LINKS_PER_DEVICE = 4
+"""How many of them one device may have: one that lost its network and calls again needs two."""
 MAX_HANDSHAKES = 16
 """How many peers may be proving who they are; for one more one of these is hung up on."""
 
@@ -98,7 +100,8 @@ class TcpListener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._handshakes: dict[asyncio.Task[None], str] = {}
         """Who is proving who it is, the oldest first, and from what network each calls."""
-        self._link_count = 0
+        self._links: Counter[bytes] = Counter()
+        """How many links each device has."""
         self._closing = False
         self.host = ""
         self.port = 0
@@ -195,12 +198,12 @@ class TcpListener:
             return
         finally:
             self._handshakes.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
-        self._link_count += 1
+        self._links[link.peer] += 1
         try:
-            if self._link_count <= MAX_LINKS:
+            if self._links[link.peer] <= MAX_LINKS_PER_DEVICE and self._links.total() <= MAX_LINKS:
                 await self._on_link(link)
         finally:
-            self._link_count -= 1
+            self._links -= Counter([link.peer])
             await link.close()
 
 

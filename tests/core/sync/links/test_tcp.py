@@ -156,6 +156,18 @@ async def test_more_members_than_there_are_places_are_hung_up_on(monkeypatch: py
         await first.close()
 
 
+async def test_one_member_does_not_take_all_places() -> None:
+    async with serving(allow=members(OTHER, THIRD)) as server:
+        links = [await tcp.dial_tcp("127.0.0.1", server.port, OTHER, members(ONE)) for _ in range(5)]
+        assert await links[tcp.MAX_LINKS_PER_DEVICE].reader.read() == b""
+        assert await ask(links[0])
+        await links.pop(0).close()
+        third = await tcp.dial_tcp("127.0.0.1", server.port, THIRD, members(ONE))
+        assert await ask(third)
+        for link in [*links, third]:
+            await link.close()
+
+
 async def test_closing_ends_the_meetings_under_way_and_frees_the_port() -> None:
     ended = asyncio.Event()
 

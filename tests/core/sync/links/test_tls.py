@@ -311,7 +311,7 @@ def test_the_document_shows_the_greeting_and_the_limits() -> None:
     words = " ".join(document.split())
     assert f"A caller has {tls.HANDSHAKE_TIMEOUT_S:g} seconds to prove who it is" in words
     assert f"At most {tcp.MAX_HANDSHAKES} may be doing so" in words
-    assert f"at most {tcp.MAX_LINKS} members are connected" in words
+    assert f"At most {tcp.MAX_LINKS} links are open at once, and {tcp.MAX_LINKS_PER_DEVICE} of one member" in words
 
 
 @pytest.mark.parametrize(
