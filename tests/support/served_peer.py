@@ -1,4 +1,4 @@
-"""A device that serves from a thread of this process, for programs that sync with it."""
+"""A device that serves from a thread of this process."""
 
 from __future__ import annotations
 
