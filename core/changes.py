@@ -10,7 +10,7 @@ which it finds out by encoding what it read again and comparing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -214,6 +214,28 @@ def parent_ids(block: Block) -> set[bytes]:
     targets = {target[:CHANGE_ID_BYTES] for fact in block.facts for target in fact.obsoletes}
     previous = block.header.fields.previous
     return targets | ({previous} if previous else set())
+
+
+def sort_causally(blocks: Sequence[Block]) -> list[Block]:
+    """Sort parents before children, otherwise by time and id.
+
+    So equal sets give equal orders.
+    """
+    by_id = {block.id: block for block in sorted(blocks, key=lambda block: (block.at_us, block.id))}
+    done: dict[bytes, Block] = {}
+    for root in by_id.values():
+        stack = [root]
+        while stack:
+            block = stack[-1]
+            if block.id in done:
+                stack.pop()
+                continue
+            open_parents = [by_id[p] for p in sorted(parent_ids(block)) if p in by_id and p not in done]
+            if open_parents:
+                stack.extend(open_parents)
+            else:
+                done[block.id] = stack.pop()
+    return list(done.values())
 
 
 def _check_size(size: int) -> None:

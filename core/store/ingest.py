@@ -8,11 +8,12 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.chain_links import State
-from core.changes import Block, parent_ids
+from core.changes import Block, parent_ids, sort_causally
 from core.membership import Membership
 from core.store import block_table
 from core.store.connection import chunks, placeholders
@@ -26,8 +27,19 @@ from core.store.indexes.short_ids import add_short_ids
 from core.store.indexes.withdrawals import add_withdrawals, refresh_void
 from core.store.row_ids import intern_values, row_ids_of
 from core.store.scope import effective_sql
-from core.value_codec import CHANGE_ID_BYTES, MAX_FACTS, Value, encode_value, parents_of, plain_reference, withdrawn_by
+from core.value_codec import (
+    CHANGE_ID_BYTES,
+    MAX_FACTS,
+    ParentRef,
+    Value,
+    encode_value,
+    parents_of,
+    plain_reference,
+    withdrawn_by,
+)
 
+_MAY_NAME_PARENTS = (ParentRef, tuple)
+"""The types of values that name parents, or may."""
 ObsoletesEdge = tuple[int, int]
 """(row id of the target, row id of the fact that obsoletes it)"""
 
@@ -82,6 +94,7 @@ def add_blocks(
     start = connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0] + 1
     rows = {block.id: start + place for place, block in enumerate(ordered)}
 
+    (known_entities,) = connection.execute("SELECT coalesce(max(id), 0) FROM entities").fetchone()
     entities = _intern_entities(connection, ordered)
     facts = _fact_rows(connection, ordered, rows, entities)
     edges, waiting = _find_edges(connection, ordered, known | rows, facts)
@@ -123,37 +136,18 @@ def add_blocks(
     _unset_current(connection, edges + arrived, accepted.facts)
     _propagate_effective_times(connection, arrived)
     _propagate_log_order(connection, arrived)
-    places = {place for place, _ in facts.values()}
+    stated = Counter(place for place, _ in facts.values())
+    places = stated.keys()
     if taken := refresh_void(connection, places):
         refresh_current(connection, taken | {target for target, _ in edges + arrived})
-    refresh_contested(connection, places)
+    # What nobody spoke of before has one leaf in each slot that is stated once.
+    new_slots = {place for place, times in stated.items() if times == 1 and place[0] > known_entities}
+    refresh_contested(connection, places, new_slots)
     index_facts(connection, range(start * MAX_FACTS, (start + len(ordered)) * MAX_FACTS))
     add_to_merkle_tree(connection, [block.id for block in ordered])
     add_short_ids(connection, ordered, rows, fleet)
     update_acceptance(connection, membership, ordered, linked.settled, linked.faulty, fleet)
     return len(ordered)
-
-
-def sort_causally(blocks: Sequence[Block]) -> list[Block]:
-    """Sort parents before children, otherwise by time and id.
-
-    So equal sets give equal orders.
-    """
-    by_id = {block.id: block for block in sorted(blocks, key=lambda block: (block.at_us, block.id))}
-    done: dict[bytes, Block] = {}
-    for root in by_id.values():
-        stack = [root]
-        while stack:
-            block = stack[-1]
-            if block.id in done:
-                stack.pop()
-                continue
-            open_parents = [by_id[p] for p in sorted(parent_ids(block)) if p in by_id and p not in done]
-            if open_parents:
-                stack.extend(open_parents)
-            else:
-                done[block.id] = stack.pop()
-    return list(done.values())
 
 
 def _intern_entities(connection: sqlite3.Connection, blocks: list[Block]) -> dict[bytes, int]:
@@ -190,6 +184,8 @@ def _kept_value(value: Value, data: bytes) -> bytes:
 
     Whether a reference is tagged as one to a parent is no difference.
     """
+    if type(value) not in _MAY_NAME_PARENTS:
+        return data
     return encode_value(plain_reference(value)) if parents_of(value) else data
 
 

@@ -70,7 +70,7 @@ VERBS = [
     Verb(("show", "host:0."), 0.15, completes=True),
     Verb(("show", "network:"), 0.15, completes=True),
     Verb(("revoke", ""), 0.15, completes=True),
-    Verb(("new", "site", "code=BENCH"), 0.3),
+    Verb(("new", "site", "key=bench", "code=BENCH"), 0.3),
     Verb(("verify",), 15),
 ]
 FIRST_STATUS = Verb(("status",), 0.5)

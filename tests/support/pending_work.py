@@ -23,7 +23,9 @@ _QUIET_TURNS = 5
 """Turns of the event loop in which nothing may happen: a message from another thread takes two."""
 _EAGER_TURNS = 100
 """Turns without a pause; a handler that takes longer waits for a thread or a timer."""
-_PAUSE_S = 0.001
+_TURNS_A_PAUSE = 10
+"""After that. A screen below a dialog is drawn sixty times a second: on a busy machine, after each single pause."""
+_PAUSE_S = 0.005
 
 _awaited: set[Queue[Any]] = set()
 """The queues of the pumps that wait for their next message."""
@@ -57,7 +59,7 @@ async def messages_handled(app: App[Any]) -> bool:
     while quiet < _QUIET_TURNS:
         if app._exception_event.is_set():
             return False
-        await asyncio.sleep(0 if turns < _EAGER_TURNS else _PAUSE_S)
+        await asyncio.sleep(0 if turns < _EAGER_TURNS or turns % _TURNS_A_PAUSE else _PAUSE_S)
         turns += 1
         quiet = 0 if any(map(_is_busy, pumps)) else quiet + 1
     return True

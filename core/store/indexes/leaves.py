@@ -8,7 +8,7 @@ All functions run on the store's thread with the plain connection, in the caller
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from core.store.connection import MAX_SQL_VARIABLES, chunks, placeholders
 from core.store.indexes.person_names import PERSON_NAME_PROPERTY, refresh_names
@@ -18,14 +18,18 @@ SlotRow = tuple[int, int]
 """(entity, property) by their row ids: a slot"""
 
 
-def refresh_contested(connection: sqlite3.Connection, places: Iterable[SlotRow]) -> None:
+def refresh_contested(
+    connection: sqlite3.Connection, places: Iterable[SlotRow], new: Container[SlotRow] = frozenset()
+) -> None:
     """Note which of these slots have more than one leaf.
 
-    And that all their entities are to be read again.
+    And that all their entities are to be read again. The caller knows that those that are `new` had no leaf before
+    and have one at most: with many new things they are nearly all, and are not looked at.
     """
     places = list(set(places))
     refresh_names(connection, {entity for entity, name in places if name == PERSON_NAME_PROPERTY})
     connection.executemany("INSERT OR IGNORE INTO unread (entity) VALUES (?)", {(entity,) for entity, _ in places})
+    places = [place for place in places if place not in new]
     more: set[SlotRow] = set()
     for some in chunks(places, MAX_SQL_VARIABLES // 2):
         query = (
