@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.crash_report import pytest_runtest_makereport  # noqa: F401 - a hook
 from tests.support.own_network import enter_own_network
+from tests.support.soak_table import pytest_terminal_summary  # noqa: F401 - a hook
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

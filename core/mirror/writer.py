@@ -219,16 +219,7 @@ class _Writer:
             events.note_all_values(self._mirror)
             self._delete(*_FACT_TABLES, *_SMALLER_TABLES)
         self._make_partitions(is_marked=False)
-        with same_state(self._store) as other:
-            source = self._store if other is None else other
-            prepare_fact_lines(source, json_field)
-            work = ServerWork(lambda: self._copy_statements(source, has_keys=not is_empty))
-            current = CurrentRows(self._store, self._mirror, self._state.schema)
-            with work:
-                if other is None:
-                    work.wait()
-                current.write_all(work)
-                written = work.wait()
+        written = self._write_facts_and_entities(has_keys=not is_empty)
         copy_rows(self._mirror, "source_flags", mirror_source.read_flags(self._store))
         if is_empty:
             for statement in _key_statements(*_SMALLER_TABLES):
@@ -238,6 +229,20 @@ class _Writer:
         for statement in map(_analyze, _SMALLER_TABLES):
             self._mirror.execute(statement)
         return written
+
+    def _write_facts_and_entities(self, *, has_keys: bool) -> Written:
+        """Write the large tables, on two threads if each can read the store."""
+        current = CurrentRows(self._store, self._mirror, self._state.schema)
+        with same_state(self._store) as other:
+            if other is None:
+                prepare_fact_lines(self._store, json_field)
+                written = self._copy_statements(self._store, has_keys=has_keys)
+                current.write_all()
+                return written
+            prepare_fact_lines(other, json_field)
+            with ServerWork(lambda: self._copy_statements(other, has_keys=has_keys)) as work:
+                current.write_all(work)
+                return work.wait()
 
     def _copy_statements(self, store: sqlite3.Connection, *, has_keys: bool) -> Written:
         """Write all changes, facts and edges, and their keys where they have none."""

@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from core.store.connection import chunks, placeholders
-from core.store.packs import MIN_PACK_BYTES, pack_blocks, unpack_blocks
+from core.store.packs import MIN_PACK_BYTES, is_whole, pack_blocks, unpack_blocks
 
-MAX_LOOSE_BYTES = 64 << 10
+MAX_LOOSE_BYTES = 128 << 10
 """So many bytes of blocks wait to be packed."""
 
-_LOOK_EVERY = 8
+_LOOK_EVERY = 16
 """After so many changes is looked how much waits: each look reads all that does."""
 
 Row = tuple[int, bytes]
@@ -36,19 +36,56 @@ def add_blocks(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
         pack_loose(connection)
 
 
-def pack_loose(connection: sqlite3.Connection, on_row: Callable[[int], object] = lambda row: None) -> None:
+def pack_loose(
+    connection: sqlite3.Connection,
+    on_row: Callable[[int], object] = lambda row: None,
+    min_bytes: int = MIN_PACK_BYTES,
+) -> None:
     """Pack what is loose, but for the end that fills no pack.
 
-    `on_row` is called with the first row of each pack.
+    `on_row` is called with the first row of each pack; `min_bytes` of blocks fill one.
     """
     after = 0
-    while group := _next_group(connection, after):
+    while group := _next_group(connection, after, min_bytes):
         after = group[-1][0]
         on_row(group[0][0])
         _replace_by_pack(connection, group)
 
 
-def _next_group(connection: sqlite3.Connection, after: int) -> list[Row]:
+def repack(connection: sqlite3.Connection, on_row: Callable[[int], object] = lambda row: None) -> None:
+    """Put small packs that follow each other together, but for damaged ones.
+
+    `on_row` is called with the first row of each pack.
+    """
+    group: list[Row] = []
+    firsts = [first for (first,) in connection.execute("SELECT first FROM packs ORDER BY first")]
+    for first in firsts:
+        on_row(first)
+        (data,) = connection.execute("SELECT data FROM packs WHERE first = ?", (first,)).fetchone()
+        follows = bool(group) and group[-1][0] + 1 == first
+        if group and not follows:
+            _replace_packs(connection, group)
+            group = []
+        if is_whole(data):
+            group += enumerate(unpack_blocks(data), first)
+        if sum(len(block) for _, block in group) >= MIN_PACK_BYTES:
+            _replace_packs(connection, group)
+            group = []
+    if group:
+        _replace_packs(connection, group)
+
+
+def _replace_packs(connection: sqlite3.Connection, group: list[Row]) -> None:
+    """Put one pack in the place of those that hold these blocks."""
+    blocks = tuple(data for _, data in group)
+    packed = pack_blocks(blocks)
+    if unpack_blocks(packed) == blocks:
+        first, last = group[0][0], group[-1][0]
+        connection.execute("DELETE FROM packs WHERE first BETWEEN ? AND ?", (first, last))
+        connection.execute("INSERT INTO packs (first, data) VALUES (?, ?)", (first, packed))
+
+
+def _next_group(connection: sqlite3.Connection, after: int, min_bytes: int) -> list[Row]:
     """The loose blocks behind a row that fill a pack, or end before a gap.
 
     None if there are too few.
@@ -60,7 +97,7 @@ def _next_group(connection: sqlite3.Connection, after: int) -> list[Row]:
             return group
         group.append((row, data))
         size += len(data)
-        if size >= MIN_PACK_BYTES:
+        if size >= min_bytes:
             return group
     return []
 

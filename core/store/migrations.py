@@ -166,7 +166,10 @@ def _remove_store_files(path: Path) -> None:
 
 def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str, on_progress: OnProgress) -> None:
     create = mode == "rwc"
+    from core.store.indexes import search_index
+
     connection.execute("PRAGMA temp_store = MEMORY")
+    search_index.define_functions(connection)
     if mode == "exclusive":
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     if not create:
@@ -259,6 +262,7 @@ def _intern_values(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     last = _last_row(connection)
     for statement in _INTERN_VALUES_SQL.split(";"):
         connection.execute(statement.strip())
+    connection.execute(_FACTS_SQL.format(time="effective"))
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row, last)
         connection.execute(_COPY_FACTS_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
@@ -273,19 +277,21 @@ INSERT INTO facts (id, entity, property, content, effective, accepted, current)
   SELECT f.id, f.entity, f.property, v.id, f.effective, f.accepted, f.current
   FROM facts_before f CROSS JOIN contents v ON v.value = f.value WHERE f.id BETWEEN ? AND ? ORDER BY f.id
 """
-_INTERN_VALUES_SQL = """
-CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
-INSERT INTO contents (value) SELECT value FROM facts GROUP BY value ORDER BY min(id);
-ALTER TABLE facts RENAME TO facts_before;
+_FACTS_SQL = """
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,
   property INTEGER NOT NULL REFERENCES properties,
   content INTEGER NOT NULL REFERENCES contents,
-  effective INTEGER NOT NULL,
+  {time} INTEGER NOT NULL,
   accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT
+"""
+_INTERN_VALUES_SQL = """
+CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
+INSERT INTO contents (value) SELECT value FROM facts GROUP BY value ORDER BY min(id);
+ALTER TABLE facts RENAME TO facts_before
 """
 _FACTS_INDEXES_SQL = """
 DROP TABLE facts_before;
@@ -294,30 +300,29 @@ CREATE INDEX facts_content ON facts (property, content)
 """
 
 
-def _date_by_changes(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Keep of when a fact counts from how much later that is than its change."""
+def _shorten_rows(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Keep nothing that follows from something else, and make packs larger."""
+    from core.store import block_table
+    from core.store.indexes import search_index
+
     last = _last_row(connection)
-    connection.execute("ALTER TABLE facts RENAME TO facts_before")
-    connection.execute(_FACTS_SQL)
-    for row in range(0, last + 1, _CHANGES_PER_STEP):
-        on_row(row, last)
-        connection.execute(_COPY_LATER_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
-    for statement in _FACTS_INDEXES_SQL.split(";"):
-        connection.execute(statement.strip())
+    _date_by_changes(connection, last, lambda row: on_row(row // 2, last))
+    block_table.repack(connection, lambda row: on_row((last + row) // 2, last))
+    search_index.drop_texts(connection)
     return last
 
 
-_FACTS_SQL = """
-CREATE TABLE facts (
-  id INTEGER PRIMARY KEY,
-  entity INTEGER NOT NULL REFERENCES entities,
-  property INTEGER NOT NULL REFERENCES properties,
-  content INTEGER NOT NULL REFERENCES contents,
-  later INTEGER NOT NULL,
-  accepted INTEGER NOT NULL,
-  current INTEGER NOT NULL
-) STRICT
-"""
+def _date_by_changes(connection: sqlite3.Connection, last: int, on_row: Callable[[int], object]) -> None:
+    """Keep of when a fact counts from how much later that is than its change."""
+    connection.execute("ALTER TABLE facts RENAME TO facts_before")
+    connection.execute(_FACTS_SQL.format(time="later"))
+    for row in range(0, last + 1, _CHANGES_PER_STEP):
+        on_row(row)
+        connection.execute(_COPY_LATER_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
+    for statement in _FACTS_INDEXES_SQL.split(";"):
+        connection.execute(statement.strip())
+
+
 _COPY_LATER_SQL = f"""
 INSERT INTO facts (id, entity, property, content, later, accepted, current)
   SELECT f.id, f.entity, f.property, f.content, f.effective - c.at, f.accepted, f.current
@@ -379,7 +384,7 @@ def migrate_store(connection: sqlite3.Connection, on_progress: OnProgress) -> No
 
     The version is asked for here: another process may have done it while this one waited for the lock.
     """
-    steps, long_steps = _steps(), {14: _pack_blocks, 15: _intern_values, 17: _date_by_changes}
+    steps, long_steps = _steps(), {14: _pack_blocks, 15: _intern_values, 17: _shorten_rows}
     to_do = range(_read_version(connection), STORE_VERSION)
     done = 0
     for step in to_do:

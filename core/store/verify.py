@@ -73,7 +73,7 @@ DERIVED_QUERIES = {
     "tips": "SELECT t.hash, d.device, t.position, t.peaks FROM {db}.tips t JOIN {db}.devices d ON d.id = t.device",
     "faults": "SELECT change, fault, peaks FROM {db}.faults",
     "shorts": "SELECT short, change FROM {db}.shorts",
-    "said": "SELECT fact, text FROM (SELECT * FROM {db}.said UNION ALL SELECT * FROM {db}.said_new)",
+    "said": "SELECT fact FROM (SELECT fact FROM {db}.said_facts UNION ALL SELECT fact FROM {db}.said_new)",
     "branches": "SELECT prefix, count, children FROM {db}.branches",
 }
 

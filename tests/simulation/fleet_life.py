@@ -39,6 +39,9 @@ HOUR_US = 3_600 * SECOND_US
 DAY_US = 24 * HOUR_US
 BEGIN_US = 1_700_000_000 * SECOND_US
 REPORT_SHARES = (0.5, 0.95, 1.0)
+MISHAPS = ("cut", "clock jump", "crash", "restored backup")
+MAX_FIRST_SYNCS = 36
+"""Of a larger fleet the others are delivered with a copy of the store that the first of them got."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ class Device:
     is_revoked: bool = False
     backup: Path | None = None
     held: set[bytes] = field(default_factory=set)
+    written: set[bytes] = field(default_factory=set)
+    """What was saved on it, and is not lost."""
 
 
 @dataclass
@@ -138,6 +143,11 @@ class Life:
     reached: dict[bytes, dict[int, int]] = field(default_factory=dict)
     bytes: int = 0
     day_count: int = 0
+
+    @property
+    def mishaps(self) -> Counter[str]:
+        """How often what went wrong."""
+        return Counter({name: self.happened[name] for name in (*MISHAPS, "revocation")})
 
     def spread_hours(self, fleet_size: int) -> dict[float, list[float]]:
         """Give for each share the sorted hours until so many devices held a change."""
@@ -193,8 +203,15 @@ class Fleet:
         for device in self.devices:
             await self._hurry(device)
             await self._note(device, new=device.number == 0)
+        copy = self._folder / "delivered"
         for device in self.devices[1:]:
-            await self.meet(self.devices[0], device)
+            if device.number < MAX_FIRST_SYNCS:
+                await self.meet(self.devices[0], device)
+                if device.number + 1 == min(size, MAX_FIRST_SYNCS):
+                    await device.workspace.backup(copy, plain=True)
+            else:
+                await self._put_back(device, [copy])
+                await self._note(device)
             device.offset_us = self._rng.choice([0, 0, 0, *(self._rng.randint(-300, 300) * SECOND_US for _ in "123")])
 
     def _clock(self, number: int) -> Callable[[], int]:
@@ -353,7 +370,7 @@ class Fleet:
     async def restore_backup(self, device: Device) -> None:
         """Put a device back to its backup.
 
-        What nobody else has is lost with it, and it syncs before it goes on.
+        What nobody else has is lost with it, and it gets back what it wrote before it goes on.
         """
         if device.backup is None:
             return
@@ -362,10 +379,10 @@ class Fleet:
         now = set(await device.workspace.store.hashes())
         lost = device.held - now - elsewhere
         self.life.lost_with_restore |= lost
-        device.held = now
+        device.held, device.written = now, device.written - lost
         self.life.happened["restored backup"] += 1
         for other in self.devices:
-            if other is not device and not other.is_revoked:
+            if other is not device and not other.is_revoked and not device.written & other.held <= device.held:
                 await self.meet(device, other)
 
     async def revoke(self, device: Device) -> None:
@@ -406,6 +423,7 @@ class Fleet:
         for change in held - device.held:
             if new:
                 self.life.saved[change] = self.now_us
+                device.written.add(change)
             self.life.reached.setdefault(change, {}).setdefault(device.number, self.now_us)
         device.held = held
 

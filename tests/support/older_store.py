@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 
+from core.store.indexes.search_index import define_functions
 from tests.support.damaged_store import loosen
 
-_VERSION_14_SQL = """
+_WITH_TEXTS_SQL = """
+CREATE TABLE said_before (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+INSERT INTO said_before SELECT fact, text FROM said;
+DROP VIEW said;
+DROP TABLE said_facts;
+ALTER TABLE said_before RENAME TO said;
+"""
+_VERSION_14_SQL = f"""
+{_WITH_TEXTS_SQL}
 DROP TABLE packs;
 ALTER TABLE facts RENAME TO facts_after;
 CREATE TABLE facts (
@@ -36,7 +45,8 @@ PRAGMA user_version = 14;
 """
 
 
-_VERSION_17_SQL = """
+_VERSION_17_SQL = f"""
+{_WITH_TEXTS_SQL}
 ALTER TABLE facts RENAME TO facts_after;
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
@@ -59,6 +69,7 @@ PRAGMA user_version = 17;
 def make_version_17(connection: sqlite3.Connection) -> None:
     """Bring the tables of a store back to those of version 17."""
     connection.commit()
+    define_functions(connection)
     connection.executescript(_VERSION_17_SQL)
 
 
@@ -66,4 +77,5 @@ def make_version_14(connection: sqlite3.Connection) -> None:
     """Bring the tables of a store back to those of version 14."""
     loosen(connection)
     connection.commit()
+    define_functions(connection)
     connection.executescript(_VERSION_14_SQL)

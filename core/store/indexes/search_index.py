@@ -31,6 +31,8 @@ UNINDEXED_PROPERTIES = ("kind", "retired", "member.revoked", "person.name", *SEC
 MAX_NEW_TEXTS = 256
 """Texts that wait to be indexed. To take in one by one costs as much as all the rest of a save."""
 
+_SHORT_TEXT_HEADS = frozenset(bytes((0x60 + size,)) for size in range(24))
+"""What a text of less than 24 bytes begins with in CBOR (RFC 8949, section 3.1)."""
 _NEW_TEXTS_SQL = "CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"
 _INDEX_SQL = """
 CREATE VIRTUAL TABLE said_index USING fts5(
@@ -38,10 +40,21 @@ CREATE VIRTUAL TABLE said_index USING fts5(
 )
 """
 """Without the sizes of the texts, which only serve to rank."""
+_TEXTS_SQL = """
+CREATE TABLE said_facts (fact INTEGER PRIMARY KEY) STRICT;
+CREATE VIEW said (fact, text) AS SELECT s.fact, indexed_text(p.name, v.value) FROM said_facts s
+  CROSS JOIN facts f ON f.id = s.fact CROSS JOIN properties p ON p.id = f.property
+  CROSS JOIN contents v ON v.id = f.content
+"""
+"""The facts that are indexed, and their texts, which are made when they are looked at (`define_functions`)."""
 _TABLES_SQL = f"""
 {_NEW_TEXTS_SQL};
-CREATE TABLE said (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+{_TEXTS_SQL};
 {_INDEX_SQL}
+"""
+_WRONG_NEW_TEXTS_SQL = f"""
+SELECT count(*) FROM said_new s LEFT JOIN facts f ON f.id = s.fact
+  WHERE s.text IS NOT indexed_text((SELECT name FROM properties WHERE id = f.property), {VALUE_SQL})
 """
 
 
@@ -74,6 +87,34 @@ def create_tables(connection: sqlite3.Connection) -> None:
     """Make the index of an empty store."""
     for statement in _TABLES_SQL.split(";"):
         connection.execute(statement)
+
+
+def define_functions(connection: sqlite3.Connection) -> None:
+    """Let SQL make the texts that are indexed, on a connection that cannot yet."""
+    known = connection.execute("SELECT 1 FROM pragma_function_list WHERE name = 'indexed_text'").fetchone()
+    if known is None:
+        connection.create_function("indexed_text", 2, _text_in_sql, deterministic=True)
+
+
+def _text_in_sql(name: str | None, value: bytes | None) -> str:
+    """The text of one pair, its value encoded; empty for a damaged one."""
+    if name is None or value is None:
+        return ""
+    try:
+        if value[:1] in _SHORT_TEXT_HEADS:  # most are: a search for one or two letters looks at all
+            return f"{name} {value[1:].decode()}".casefold()
+        return indexed_text(name, load_value(value))
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return ""
+
+
+def drop_texts(connection: sqlite3.Connection) -> None:
+    """Keep only which facts are indexed, of a table that has their texts, too."""
+    connection.execute("ALTER TABLE said RENAME TO said_before")
+    for statement in _TEXTS_SQL.split(";"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO said_facts (fact) SELECT fact FROM said_before ORDER BY fact")
+    connection.execute("DROP TABLE said_before")
 
 
 def rebuild_index(connection: sqlite3.Connection) -> None:
@@ -116,12 +157,16 @@ def _add_texts(connection: sqlite3.Connection, texts: list[tuple[int, str]]) -> 
         return
     texts = connection.execute("SELECT fact, text FROM said_new ORDER BY fact").fetchall() + texts
     connection.execute("DELETE FROM said_new")
-    connection.executemany("INSERT INTO said (fact, text) VALUES (?, ?)", texts)
+    connection.executemany("INSERT INTO said_facts (fact) VALUES (?)", ((fact,) for fact, _ in texts))
     connection.executemany("INSERT INTO said_index (rowid, text) VALUES (?, ?)", texts)
 
 
 def find_problems(connection: sqlite3.Connection) -> list[FieldlineError]:
     """What is wrong with the index, by the texts that it is over."""
+    define_functions(connection)
+    (wrong,) = connection.execute(_WRONG_NEW_TEXTS_SQL).fetchone()
+    if wrong:
+        return [FieldlineError("said_new: {count} texts are wrong, by what the facts state.", count=wrong)]
     try:
         connection.execute("INSERT INTO said_index (said_index, rank) VALUES ('integrity-check', 1)")
     except sqlite3.DatabaseError as error:

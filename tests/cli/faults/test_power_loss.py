@@ -6,14 +6,17 @@ What was reported as saved is there, and nothing is half there.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Pair
 from tests.cli.faults.trial import JOBS, Job, Trial
+from tests.support.soak_table import soak_row
 from tests.support.system_calls import cannot_trace
 
+MANY = 300
 pytestmark = pytest.mark.skipif(cannot_trace() is not None, reason=str(cannot_trace()))
 
 
@@ -35,5 +38,8 @@ def test_a_power_loss_loses_nothing_that_was_reported(job: Job, pair: Pair, tmp_
 
 @pytest.mark.soak
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
-def test_many_power_losses(job: Job, pair: Pair, tmp_path: Path) -> None:
-    lose_power(Trial(job, pair, tmp_path), 300, 2)
+def test_many_power_losses(
+    job: Job, pair: Pair, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    lose_power(Trial(job, pair, tmp_path), MANY, 2)
+    record_property(*soak_row(f"{job.name}: the power fails", MANY + 1))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from tests.support.cli import Answer, Terminal
 from tests.support.damaged_store import merge_log
 from tests.support.older_store import make_version_14
 from tests.support.power_loss import RecordedDisk, record
+from tests.support.served_peer import served_peer
 from tests.support.system_calls import Call, Fault, faulted, recorded
 
 PLACE = "place:241/Entrance right"
@@ -32,12 +34,13 @@ Result = TypeVar("Result")
 class Job:
     """A verb that writes: what it needs beforehand, and its arguments.
 
-    `{}` stands for the folder of the try.
+    `{}` stands for the folder of the try, `{peer}` for where the other device serves over the link.
     """
 
     name: str
     arguments: tuple[str, ...]
     prepare: Callable[[Path], object] = lambda folder: None
+    link: str = ""
 
 
 def _peer_changes(folder: Path) -> None:
@@ -80,6 +83,9 @@ JOBS = [
     Job("update", ("status",), _older),
 ]
 
+LINK_JOBS = [Job(link, ("sync", "{peer}", "--timeout", "10"), _peer_changes, link) for link in ("tcp", "serial")]
+"""What depends on another device too, whose own disk goes well."""
+
 
 def _state(device: Terminal) -> dict[str, Any]:
     """What it holds, without what differs from run to run."""
@@ -103,8 +109,13 @@ class Trial:
             merge_log(self._prepared / name / "store.db")
         self._device = Terminal(self._folder / "K1")
 
-    def _arguments(self) -> list[str]:
-        return [*self._device.globals, *(each.replace("{}", str(self._folder)) for each in self._job.arguments)]
+    @contextmanager
+    def _arguments(self) -> Iterator[list[str]]:
+        with ExitStack() as stack:
+            peer = stack.enter_context(served_peer(self._folder / "K2", self._job.link)) if self._job.link else ""
+            places = {"{}": str(self._folder), "{peer}": peer}
+            said = [re.sub(r"\{(?:peer)?\}", lambda name: places[name[0]], each) for each in self._job.arguments]
+            yield [*self._device.globals, *said]
 
     def _afresh(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -117,7 +128,8 @@ class Trial:
 
     def calls(self, names: Sequence[str]) -> list[Call]:
         """What it does when all goes well."""
-        return self._go_well(lambda: recorded(self._arguments(), names, self._folder, self._log))
+        watched = self._device.home if self._job.link else self._folder
+        return self._go_well(lambda arguments: recorded(arguments, names, watched, self._log))
 
     def survive(self, fault: Fault) -> Answer:
         """Let the fault happen, then look.
@@ -125,7 +137,8 @@ class Trial:
         Told in a sentence, nothing lost, nothing half there, nothing left over.
         """
         self._afresh()
-        answer = faulted(self._arguments(), fault, self._log)
+        with self._arguments() as arguments:
+            answer = faulted(arguments, fault, self._log)
         assert "Traceback" not in answer.err, answer
         if answer.code != KILLED:
             assert answer.code in (0, 1), answer
@@ -136,14 +149,15 @@ class Trial:
 
     def record(self) -> RecordedDisk:
         """Let all go well, and keep what it did to its folder step by step."""
-        return self._go_well(lambda: record(self._arguments(), self._prepared, self._folder, self._log))
+        return self._go_well(lambda arguments: record(arguments, self._prepared, self._folder, self._log))
 
-    def _go_well(self, run: Callable[[], tuple[Answer, Result]]) -> Result:
+    def _go_well(self, run: Callable[[list[str]], tuple[Answer, Result]]) -> Result:
         """Run it without a fault, and note what the device holds before and after."""
         self._afresh()
         self.before = self._repaired_state()
         self._afresh()
-        answer, result = run()
+        with self._arguments() as arguments:
+            answer, result = run(arguments)
         assert answer.code == 0, answer
         self.after = _state(self._device)
         return result
@@ -159,7 +173,8 @@ class Trial:
         self._do_again()
 
     def _do_again(self) -> None:
-        again = self._device.call(*self._arguments()[6:])
+        with self._arguments() as arguments:
+            again = self._device.call(*arguments[6:])
         assert again.code == 0 or self._job.name == "new", again
         assert {**_state(self._device), "changes": None} == {**self.after, "changes": None}
         names = {path.name for path in self._folder.rglob("*")}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.store import block_table
-from core.store.packs import PACK_PREFIX, pack_blocks, unpack_blocks
+from core.store.packs import PACK_PREFIX, is_whole, pack_blocks, unpack_blocks
 from core.store.store import Store
 from tests.support.store_fleet import FLEET
 
@@ -33,7 +33,7 @@ def test_of_a_damaged_pack_the_blocks_before_the_damage_come_back(blocks: list[b
 
 async def test_rows_are_read_alike_from_packs_and_from_what_is_loose(tmp_path: Path) -> None:
     await (await Store.create(tmp_path / "s", fleet=FLEET, clock=lambda: 1)).close()
-    rows = [(row, row.to_bytes(2, "big") * 700) for row in (*range(1, 80), *range(100, 180))]
+    rows = [(row, row.to_bytes(2, "big") * 3000) for row in (*range(1, 80), *range(100, 180))]
     with closing(sqlite3.connect(tmp_path / "s")) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
         for start in range(0, len(rows), 7):
@@ -52,8 +52,34 @@ async def test_a_pack_that_does_not_give_the_bytes_back_is_not_made(
 ) -> None:
     await (await Store.create(tmp_path / "s", fleet=FLEET, clock=lambda: 1)).close()
     monkeypatch.setattr(block_table, "unpack_blocks", lambda data: ())
-    rows = [(row, b"x" * 2000) for row in range(1, 60)]
+    rows = [(row, b"x" * 4000) for row in range(1, 60)]
     with closing(sqlite3.connect(tmp_path / "s")) as connection:
         block_table.add_blocks(connection, rows)
         assert list(block_table.iterate_blocks(connection)) == rows
         assert connection.execute("SELECT count(*) FROM packs").fetchone() == (0,)
+
+
+@given(blocks=st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=8), data=st.data())
+def test_a_pack_is_whole_until_something_of_it_is_missing(blocks: list[bytes], data: st.DataObject) -> None:
+    packed = pack_blocks(blocks)
+    assert is_whole(packed)
+    assert not is_whole(packed[: data.draw(st.integers(0, len(packed) - 1))])
+
+
+async def test_small_packs_that_follow_each_other_are_put_together(tmp_path: Path) -> None:
+    await (await Store.create(tmp_path / "s", fleet=FLEET, clock=lambda: 1)).close()
+    rows = [(row, row.to_bytes(2, "big") * 500) for row in (*range(1, 161), *range(200, 240))]
+    damaged = pack_blocks([data for _, data in rows[80:90]])[:-8]
+    with closing(sqlite3.connect(tmp_path / "s")) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for start in range(0, len(rows), 10):
+            packed = damaged if start == 80 else pack_blocks([data for _, data in rows[start : start + 10]])
+            connection.execute("INSERT INTO packs (first, data) VALUES (?, ?)", (rows[start][0], packed))
+        before = list(block_table.iterate_blocks(connection))
+        seen: list[int] = []
+        block_table.repack(connection, seen.append)
+        assert list(block_table.iterate_blocks(connection)) == before
+        assert seen == [row for row, _ in rows[::10]]
+        packs = dict(connection.execute("SELECT first, data FROM packs"))
+        assert sorted(packs) == [1, 71, 81, 91, 200]
+        assert packs[81] == damaged

@@ -442,7 +442,7 @@ async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         "DELETE FROM obsoletes",
         "UPDATE contents SET value = x'6161' WHERE id = (SELECT max(id) FROM contents)",
         "UPDATE branches SET count = count + 1",
-        "INSERT INTO said (fact, text) VALUES (1, 'nobody ever said that')",
+        "INSERT INTO said_facts (fact) VALUES (1)",
         "DELETE FROM said_new WHERE fact = (SELECT max(fact) FROM said_new)",
         "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
         "INSERT INTO contested VALUES (1, 1)",
