@@ -23,6 +23,8 @@ _DEFINITION = re.compile(
 )
 
 NO_DECODERS = {
+    "core/body.py:read_checked_body": "takes what `decode_body` has accepted",
+    "core/changes.py:read_checked_block": "takes what `decode_block` has accepted",
     "core/equipment/plan.py:read_only_problem": "makes an error",
     "core/schema_toml.py:load_builtin_schema": "takes a name of ours",
     "core/service/serial_sync.py:read_cable_status": "looks at the open cable of a port",

@@ -23,6 +23,7 @@ from core.hooks import state_file as hook_states
 from core.hooks.settings import parse_hooks
 from core.hooks.state_file import HookState
 from core.identity import Identity, load_identity
+from core.ip_texts import is_ip_address, is_ip_network, parse_ip_address, parse_ip_network
 from core.mirror import state_file as mirror_state
 from core.mirror.settings import parse_dsn
 from core.mirror.state_file import MirrorState
@@ -85,6 +86,15 @@ def _typed_values(text: str) -> None:
             assert value in (None, ()) or rule.check(value) is None, (name, value)
             rule.show(value)
             rule.edit_text(value)
+
+
+def _addresses(text: str) -> None:
+    """Read it anew as an address and as a network.
+
+    Whether it is one is said alike in a quicker way.
+    """
+    assert (parse_ip_address.__wrapped__(text) is not None) is is_ip_address(text)
+    assert (parse_ip_network.__wrapped__(text) is not None) is is_ip_network(text)
 
 
 def _schema_facts(text: str) -> None:
@@ -213,6 +223,11 @@ FILES: dict[str, Decoder] = {
     "values": Decoder(
         of_text(_typed_values),
         (b"10.1.0.0/16, fe80::1", b"-7", b"1.50", b"yes", b'a,"b, c"', b"aa:bb:cc:00:11:22", b"host.example"),
+        (),
+    ),
+    "addresses": Decoder(
+        of_text(_addresses),
+        (b"10.1.0.0/16", b"fe80::1", b"2001:db8::/32", b"1:2:3:4:5:6:7:8/128", b"::ffff:10.0.0.1"),
         (),
     ),
     "list": Decoder(of_text(split_list), (b'a, "b, c"',), (ValueError,)),
