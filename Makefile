@@ -23,7 +23,7 @@ VENV  := $(VENV)
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary
 TESTS ?=
-WORKERS ?= 3
+WORKERS ?= 4
 BARE ?= bookworm trixie
 # `make bench mirror` runs that one; the words behind `bench` are no targets of their own.
 ifeq (bench,$(firstword $(MAKECMDGOALS)))

@@ -92,6 +92,10 @@ _ERROR_MESSAGES = {
 }
 
 
+_SHARED_MEMORY_BYTES = 32 << 10
+"""The least size of SQLite's `-shm` file."""
+
+
 class DamagedRow(sqlite3.DatabaseError):
     """A row holds what was never written there."""
 
@@ -110,10 +114,22 @@ def translate_sqlite_errors(path: Path) -> Iterator[None]:
                 "The store {path} cannot be opened: too many files are open on this device. Close other programs.",
                 path=str(path),
             ) from error
+        if name.startswith("SQLITE_READONLY") and _is_full(path):
+            # A store that could not make its shared memory for want of room was opened to be read.
+            name = "SQLITE_FULL"
         for code, sentence in _ERROR_MESSAGES.items():
             if name.startswith(code):
                 raise type(sentence)(sentence.template, path=str(path)) from error
         raise
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk of the store has no room, not even for its shared memory."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return not disk.f_flag & os.ST_RDONLY and disk.f_bavail * disk.f_frsize < _SHARED_MEMORY_BYTES
 
 
 def _no_file_is_left() -> bool:
