@@ -107,8 +107,8 @@ def _unique_keys(record: Record, kind: Kind) -> list[bytes]:
 
 def _unique_key(kind: Kind, prop: Property, scope: bytes, item: Scalar) -> bytes:
     same = prop.comparison_key(item)
-    said = encode_value(same if isinstance(same, str) else item)
-    return blake3(b"\0".join((kind.name.encode(), prop.name.encode(), scope, said))).digest(_UNIQUE_KEY_BYTES)
+    content = encode_value(same if isinstance(same, str) else item)
+    return blake3(b"\0".join((kind.name.encode(), prop.name.encode(), scope, content))).digest(_UNIQUE_KEY_BYTES)
 
 
 def network_range(kind: Kind, prop: Property, network: IPNetwork) -> NetworkRange:

@@ -31,6 +31,8 @@ PRIVATE_WORDS = {
     *("standing", "most", "least", "patience", "stranger", "lookout", "doing", "clue", "clues", "hearsay", "dispute"),
 }
 """Words with a meaning of this project's own: docs/style.md has the standard one for each."""
+NO_VARIABLES = PRIVATE_WORDS - {"most", "least", "clue", "clues"}
+"""Of variables and parameters: what is the most of something, and rows of the table `clues`, may be called so there."""
 DATA = {".tcss", ".toml", ".sql", ".mo"}
 
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*)(?: ; (?P<marker>[\w .'!=<>]+))? \\")
@@ -151,6 +153,18 @@ def test_names_hold_no_word_of_a_private_dialect(folder: str) -> None:
     assert sum(map(len, names.values())) > 100
     found = {path: [name for name in found if PRIVATE_WORDS.intersection(words(name))] for path, found in names.items()}
     assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_variables_hold_no_word_for_what_has_a_noun(folder: str) -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules(folder)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Name | ast.arg)
+        and NO_VARIABLES.intersection(words(node.id if isinstance(node, ast.Name) else node.arg))
+    }
+    assert found == set()
 
 
 @pytest.mark.parametrize("folder", (*PACKAGES, "tests", "packaging"))

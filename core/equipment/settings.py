@@ -107,8 +107,8 @@ def parse_settings(settings: Mapping[str, Any]) -> EquipmentSettings:
     if not isinstance(arrival, bool):
         raise Refused("settings.toml: {path} must be true or false.", path="place.apply_on_arrival")
     evidence = {
-        name: _evidence(said, f"place.evidence.{name}")
-        for name, said in parse_table(place.get("evidence", {}), "place.evidence").items()
+        name: _evidence(value, f"place.evidence.{name}")
+        for name, value in parse_table(place.get("evidence", {}), "place.evidence").items()
     }
     equipment = parse_table(settings.get("equipment", {}), "equipment")
     return EquipmentSettings(
@@ -116,26 +116,26 @@ def parse_settings(settings: Mapping[str, Any]) -> EquipmentSettings:
         parse_seconds(place, "interval", "place.interval", DEFAULT_INTERVAL_S, MIN_INTERVAL_S, 86_400.0),
         parse_texts(place.get("interfaces", []), "place.interfaces", may_be_empty=True),
         evidence,
-        {name: _rule(name, said) for name, said in equipment.items()},
+        {name: _rule(name, value) for name, value in equipment.items()},
     )
 
 
-def _evidence(said: Any, path: str) -> str | Reader:
-    if said in BUILT_IN_EVIDENCE:
-        return str(said)
-    if not isinstance(said, dict):
+def _evidence(value: Any, path: str) -> str | Reader:
+    if value in BUILT_IN_EVIDENCE:
+        return str(value)
+    if not isinstance(value, dict):
         raise Refused(
             "settings.toml: {path} must be one of {names}, or a table with file or command.",
             path=path,
             names=", ".join(BUILT_IN_EVIDENCE),
         )
-    return _reader(said, path)
+    return _reader(value, path)
 
 
-def _rule(name: str, said: Any) -> Rule:
+def _rule(name: str, value: Any) -> Rule:
     path = f"equipment.{name}"
     try:
-        table = parse_table(said, path, ("with", "read", "apply"))
+        table = parse_table(value, path, ("with", "read", "apply"))
         builtin = table.get("with")
         if builtin is not None:
             if builtin not in BUILT_IN_READERS:
@@ -155,8 +155,8 @@ def _rule(name: str, said: Any) -> Rule:
         return Rule(name, problem=problem)
 
 
-def _reader(said: Any, path: str) -> Reader:
-    table = parse_table(said, path, ("file", "command", "pattern", "timeout"))
+def _reader(value: Any, path: str) -> Reader:
+    table = parse_table(value, path, ("file", "command", "pattern", "timeout"))
     pattern = _pattern(table.get("pattern"), f"{path}.pattern")
     if ("file" in table) == ("command" in table):
         raise Refused("settings.toml: {path} needs either file or command.", path=path)
@@ -166,8 +166,8 @@ def _reader(said: Any, path: str) -> Reader:
     return CommandReader(parse_argv(table["command"], f"{path}.command"), timeout, pattern)
 
 
-def _writer(said: Any, path: str) -> Writer:
-    table = parse_table(said, path, ("command", "template", "to", "then", "timeout", "allowed"))
+def _writer(value: Any, path: str) -> Writer:
+    table = parse_table(value, path, ("command", "template", "to", "then", "timeout", "allowed"))
     then = _followups(table.get("then", []), f"{path}.then")
     timeout = parse_seconds(table, "timeout", f"{path}.timeout")
     allowed = _pattern(table.get("allowed"), f"{path}.allowed")
@@ -182,39 +182,39 @@ def _writer(said: Any, path: str) -> Writer:
     raise Refused("settings.toml: {path} needs either command, or template and to.", path=path)
 
 
-def _followups(said: Any, path: str) -> tuple[Argv, ...]:
-    if isinstance(said, list) and said and all(isinstance(each, list) for each in said):
-        return tuple(parse_argv(each, path) for each in said)
-    return (parse_argv(said, path),) if said != [] else ()
+def _followups(value: Any, path: str) -> tuple[Argv, ...]:
+    if isinstance(value, list) and value and all(isinstance(each, list) for each in value):
+        return tuple(parse_argv(each, path) for each in value)
+    return (parse_argv(value, path),) if value != [] else ()
 
 
-def parse_argv(said: Any, path: str) -> Argv:
+def parse_argv(value: Any, path: str) -> Argv:
     """Read a command; raises Refused, as all of these do."""
-    argv = parse_texts(said, path)
+    argv = parse_texts(value, path)
     if not argv[0]:
         raise Refused("settings.toml: {path} must be a list of texts, the program first.", path=path)
     return argv
 
 
-def parse_texts(said: Any, path: str, *, may_be_empty: bool = False) -> tuple[str, ...]:
+def parse_texts(value: Any, path: str, *, may_be_empty: bool = False) -> tuple[str, ...]:
     """Read a list of texts."""
-    is_list = isinstance(said, list) and all(isinstance(each, str) and "\0" not in each for each in said)
-    if not is_list or not (said or may_be_empty):
+    is_list = isinstance(value, list) and all(isinstance(each, str) and "\0" not in each for each in value)
+    if not is_list or not (value or may_be_empty):
         raise Refused("settings.toml: {path} must be a list of texts, the program first.", path=path)
-    return tuple(said)
+    return tuple(value)
 
 
-def _text(said: Any, path: str) -> str:
-    if not isinstance(said, str) or not said or "\0" in said:
+def _text(value: Any, path: str) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise Refused("settings.toml: {path} must be a text.", path=path)
-    return said
+    return value
 
 
-def _pattern(said: Any, path: str) -> re.Pattern[str] | None:
-    if said is None:
+def _pattern(value: Any, path: str) -> re.Pattern[str] | None:
+    if value is None:
         return None
     try:
-        return re.compile(_text(said, path), re.MULTILINE)
+        return re.compile(_text(value, path), re.MULTILINE)
     except (re.error, OverflowError, RecursionError):
         raise Refused("settings.toml: {path} is not a regular expression.", path=path) from None
 
@@ -228,24 +228,24 @@ def parse_seconds(
     most: float = MAX_TIMEOUT_S,
 ) -> float:
     """Read a number of seconds under a name, `default` if there is none."""
-    said = table.get(name, default)
-    if isinstance(said, bool) or not isinstance(said, int | float) or not least <= said <= most:
+    value = table.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise Refused(
             "settings.toml: {path} must be a number of seconds from {least} to {most}.",
             path=path,
             least=f"{least:g}",
             most=f"{most:g}",
         )
-    return float(said)
+    return float(value)
 
 
-def parse_table(said: Any, path: str, known: tuple[str, ...] | None = None) -> dict[str, Any]:
+def parse_table(value: Any, path: str, known: tuple[str, ...] | None = None) -> dict[str, Any]:
     """Read a table, all of whose names are known ones."""
-    if not isinstance(said, dict):
+    if not isinstance(value, dict):
         raise Refused("settings.toml: {path} must be a table.", path=path)
-    for name in said:
+    for name in value:
         if known is not None and name not in known:
             raise Refused(
                 "settings.toml: {path} is not known; there are {names}.", path=f"{path}.{name}", names=", ".join(known)
             )
-    return said
+    return value

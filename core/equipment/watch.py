@@ -132,7 +132,7 @@ async def watch(
     """
     before: Location | None = None
     shown: object = None
-    told = ""
+    last_problem = ""
     while True:
         interval, is_stale = DEFAULT_INTERVAL_S, False
         try:
@@ -152,12 +152,12 @@ async def watch(
             if inspection is not None:
                 now = (inspection.location, inspection.states)
                 yield Inspected(inspection, now != shown)
-                shown, told = now, ""
+                shown, last_problem = now, ""
         except (FieldlineError, OSError) as error:
             problem = error if isinstance(error, FieldlineError) else _system_problem(error)
-            if str(problem) != told:
+            if str(problem) != last_problem:
                 yield Failed(problem)
-            told = str(problem)
+            last_problem = str(problem)
         if not is_stale:
             await surrounding.wait(interval)
 

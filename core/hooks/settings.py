@@ -40,13 +40,13 @@ def parse_hooks(settings: Mapping[str, Any]) -> list[Hook]:
 
     What is wrong with one is told with it.
     """
-    return [_parse_hook(name, said) for name, said in parse_table(settings.get("hooks", {}), "hooks").items()]
+    return [_parse_hook(name, value) for name, value in parse_table(settings.get("hooks", {}), "hooks").items()]
 
 
-def _parse_hook(name: str, said: Any) -> Hook:
+def _parse_hook(name: str, value: Any) -> Hook:
     path = f"hooks.{name}"
     try:
-        table = parse_table(said, path, ("run", "timeout", "attempts", "kind", "property"))
+        table = parse_table(value, path, ("run", "timeout", "attempts", "kind", "property"))
         attempts = table.get("attempts", DEFAULT_ATTEMPTS)
         if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= MAX_ATTEMPTS:
             raise Refused(
@@ -68,5 +68,5 @@ def _parse_hook(name: str, said: Any) -> Hook:
 
 
 def _names(table: Mapping[str, Any], name: str, path: str) -> tuple[str, ...]:
-    said = table.get(name, [])
-    return parse_texts([said] if isinstance(said, str) else said, f"{path}.{name}", may_be_empty=True)
+    value = table.get(name, [])
+    return parse_texts([value] if isinstance(value, str) else value, f"{path}.{name}", may_be_empty=True)

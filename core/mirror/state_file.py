@@ -27,8 +27,8 @@ class MirrorState:
 
     def after_error(self, error: FieldlineError, now_us: int) -> Self:
         """Give the state after one more failure."""
-        said = error.template, {name: str(value) for name, value in error.params.items()}
-        return type(self)(said, self.failing_since_us if self.error else now_us, self.failure_count + 1)
+        kept = error.template, {name: str(value) for name, value in error.params.items()}
+        return type(self)(kept, self.failing_since_us if self.error else now_us, self.failure_count + 1)
 
     def last_error(self) -> FieldlineError | None:
         """Give why it fails; None if it does not."""

@@ -94,12 +94,12 @@ def _from_facts(header: SignedHeader, body: bytes, facts: list[Fact], note: str 
     # The tables do not keep whether a reference is one to a parent: that goes by the property.
     names = sorted({fact.property for fact in facts if _references(fact.value)})[:_MAX_PARENT_PROPERTIES]
     for tagged in chain.from_iterable(combinations(names, count) for count in range(len(names) + 1)):
-        said = [
+        tagged_facts = [
             Fact(f.entity, f.property, _tagged(f.value) if f.property in tagged else f.value, f.obsoletes)
             for f in facts
         ]
         try:
-            return join(header, make_body(said, note, seed)).data
+            return join(header, make_body(tagged_facts, note, seed)).data
         except BlockRefused:
             continue
     return None

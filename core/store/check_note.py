@@ -24,8 +24,8 @@ class LastCheck:
     def to_bytes(self) -> bytes:
         """Serialise it for the store's own notes."""
         damage = self.damage
-        told = damage and [damage.template, {name: str(value) for name, value in damage.params.items()}]
-        return json.dumps({"at": self.at_us, "damage": told}).encode()
+        kept = damage and [damage.template, {name: str(value) for name, value in damage.params.items()}]
+        return json.dumps({"at": self.at_us, "damage": kept}).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes | None) -> LastCheck | None:
@@ -42,11 +42,11 @@ def damaged_error(damage: FieldlineError) -> FieldlineError:
     return FieldlineError("The store is damaged ({what}): run `fieldline verify --repair`.", what=damage)
 
 
-def decode_damage(told: object) -> FieldlineError | None:
+def decode_damage(kept: object) -> FieldlineError | None:
     """Read an error's text and values; raises ValueError for anything else but None."""
-    if told is None:
+    if kept is None:
         return None
-    match told:
+    match kept:
         case [str(template), dict(params)]:
             return FieldlineError(template, **{str(name): str(value) for name, value in params.items()})
     raise ValueError("not an error's text and values")

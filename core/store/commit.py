@@ -271,12 +271,12 @@ def import_history_lines(
     then nothing of it is kept.
     """
     receipt = Receipt(writer.now_us, link="import")
-    said = _already_stated(connection, lines)
+    stated = _already_stated(connection, lines)
     changes = facts = skipped = 0
     for number, line in enumerate(lines):
         on_progress(number, len(lines))
         wanted = _stated_values(writer.fleet, line)
-        if wanted.items() <= said.get((line.at_us, line.user, line.note or None), {}).items():
+        if wanted.items() <= stated.get((line.at_us, line.user, line.note or None), {}).items():
             skipped += 1
             continue
         made = _facts_of_line(connection, writer.fleet, line, wanted, writer.schema)
@@ -295,14 +295,14 @@ def _stated_values(fleet: bytes, line: HistoryLine) -> dict[SlotKey, bytes]:
 
     The last word counts if it says two things of a slot.
     """
-    said: dict[SlotKey, bytes] = {}
+    values: dict[SlotKey, bytes] = {}
     for stated in line.edits:
         entity = entity_uuid(fleet, stated.entity)
         if stated.property is None:
-            said[entity, "retired"] = encode_value(True)
+            values[entity, "retired"] = encode_value(True)
         else:
-            said[entity, stated.property] = encode_value(_with_entity_ids(fleet, stated.value))
-    return said
+            values[entity, stated.property] = encode_value(_with_entity_ids(fleet, stated.value))
+    return values
 
 
 def _with_entity_ids(fleet: bytes, value: object) -> Value:
@@ -317,7 +317,7 @@ def _already_stated(
 ) -> dict[tuple[int, str, str | None], dict[SlotKey, bytes]]:
     """What saves with the times, users and notes of these lines say already."""
     wanted = {(line.at_us, line.user, line.note or None) for line in lines}
-    said: dict[tuple[int, str, str | None], dict[SlotKey, bytes]] = {}
+    found: dict[tuple[int, str, str | None], dict[SlotKey, bytes]] = {}
     rows = connection.execute(
         "SELECT c.id, c.at, u.name, l.note FROM changes c JOIN changes l ON l.id = c.lead"
         " JOIN persons u ON u.entity = c.author"
@@ -330,8 +330,8 @@ def _already_stated(
             " JOIN properties p ON p.id = f.property WHERE f.id BETWEEN ? AND ?",
             (row * MAX_FACTS, row * MAX_FACTS + MAX_FACTS - 1),
         )
-        said.setdefault((at, user, note), {}).update({(entity, name): value for entity, name, value in facts})
-    return said
+        found.setdefault((at, user, note), {}).update({(entity, name): value for entity, name, value in facts})
+    return found
 
 
 def _facts_of_line(

@@ -134,8 +134,8 @@ def _block_at(pages: _Pages, page: bytes, at: int) -> tuple[int, bytes] | None:
         return None
     size = head_size + (serial - 12) // 2
     row_at = _varint_start(page, start)
-    told = _encoded_varint(size)
-    if page[max(row_at - len(told), 0) : row_at] != told:
+    size_bytes = _encoded_varint(size)
+    if page[max(row_at - len(size_bytes), 0) : row_at] != size_bytes:
         return None
     local = _local_size(size, pages.size)
     data = page[start : start + local]

@@ -114,8 +114,8 @@ def encode_message(message: Message) -> bytes:
 def _encode_fields(message: Message) -> bytes:
     match message:
         case Hello():
-            said = _encode_set(message.count, message.root) + message.location_hint
-            return bytes([PROTOCOL_VERSION << 4 | message.modes]) + message.fleet + said
+            set_hint = _encode_set(message.count, message.root) + message.location_hint
+            return bytes([PROTOCOL_VERSION << 4 | message.modes]) + message.fleet + set_hint
         case HaveFingerprints():
             return b"".join(map(_encode_fingerprints, message.entries))
         case HaveIds():

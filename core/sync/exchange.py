@@ -255,10 +255,10 @@ class _Outgoing:
         if len(blocks) != number:
             raise FieldlineError("The store lacks changes that it lists: run `fieldline verify --repair`.")
         # What is current goes first. What overtakes the other facts of these changes is history, and comes later.
-        told = [change for place, change in enumerate(hashes, self._next_index) if place in self._hinted_range]
-        overtaken = (yield GetObsoleteHints(told)) if told else {}
+        hinted = [change for place, change in enumerate(hashes, self._next_index) if place in self._hinted_range]
+        hints = (yield GetObsoleteHints(hinted)) if hinted else {}
         self._blocks.extend(
-            _Waiting(index, split_block(block), overtaken.get(change, ()))
+            _Waiting(index, split_block(block), hints.get(change, ()))
             for index, (change, block) in enumerate(zip(hashes, blocks, strict=True), self._next_index)
         )
         self._next_index += number

@@ -30,7 +30,7 @@ def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -
     """
     if not blocks or fleet_id(blocks[0].id) != fleet:
         raise Refused("what it sends does not begin with the genesis of this fleet")
-    said = {
+    stated = {
         block.fact_id(place): (block, fact)
         for block in blocks
         for place, fact in enumerate(block.facts)
@@ -39,7 +39,7 @@ def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -
     times = effective_times(
         {
             name: Dated((fact.entity, fact.property), block.header.fields.at, fact.obsoletes)
-            for name, (block, fact) in said.items()
+            for name, (block, fact) in stated.items()
         }
     )
     facts = [
@@ -54,7 +54,7 @@ def check_membership_proof(fleet: bytes, peer: bytes, blocks: Sequence[Block]) -
             block.header.fields.position,
             fact.property == ROLE_PROPERTY and is_succession(fact.value, block.header.fields.device, fact.entity),
         )
-        for name, (block, fact) in said.items()
+        for name, (block, fact) in stated.items()
     ]
     named = [f.value for f in blocks[0].facts if (f.entity, f.property) == (FLEET_ENTITY, RECOVERY_PROPERTY)]
     key = parse_recovery(named[0]) if named else None

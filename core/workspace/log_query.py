@@ -45,21 +45,23 @@ async def parse_log_query(
     Without a zone times are local.
     """
     schema = await workspace.schema()
-    words, said = _split_query(text, schema)
+    words, filters = _split_query(text, schema)
     found = replace(base or LogFilter(), text=words)
-    if "by" in said:
-        found = replace(found, user=await _find_user(*said["by"], workspace))
-    if "on" in said:
-        found = replace(found, device=await _find_device(*said["on"], workspace))
-    if "of" in said:
-        found = replace(found, entity=await find_entity_by_text(said["of"][1], view, schema))
-    if "property" in said:
+    if "by" in filters:
+        found = replace(found, user=await _find_user(*filters["by"], workspace))
+    if "on" in filters:
+        found = replace(found, device=await _find_device(*filters["on"], workspace))
+    if "of" in filters:
+        found = replace(found, entity=await find_entity_by_text(filters["of"][1], view, schema))
+    if "property" in filters:
         kind = None if found.entity is None else (await view.record(found.entity, schema)).kind
-        found = replace(found, property=_find_property(said["property"][1], schema, kind))
-    if "since" in said:
-        found = replace(found, since_us=await parse_query_time(said["since"][1], workspace, zone=zone, is_first=True))
-    if "until" in said:
-        found = replace(found, until_us=await parse_query_time(said["until"][1], workspace, zone=zone))
+        found = replace(found, property=_find_property(filters["property"][1], schema, kind))
+    if "since" in filters:
+        found = replace(
+            found, since_us=await parse_query_time(filters["since"][1], workspace, zone=zone, is_first=True)
+        )
+    if "until" in filters:
+        found = replace(found, until_us=await parse_query_time(filters["until"][1], workspace, zone=zone))
     if found.since_us is not None and found.until_us is not None and found.since_us > found.until_us:
         raise Refused("since: is later than until: so nothing can be between them.")
     return found
@@ -68,7 +70,7 @@ async def parse_log_query(
 def _split_query(text: str, schema: Schema) -> tuple[str, dict[str, tuple[str, str]]]:
     """The words, and for each of NAMES how it was written and what follows it."""
     words: list[str] = []
-    said: dict[str, tuple[str, str]] = {}
+    filters: dict[str, tuple[str, str]] = {}
     for match in _PART_PATTERN.finditer(text):
         written, value, word = match.groups()
         if written is None or stored_notation(match[0]):
@@ -76,27 +78,27 @@ def _split_query(text: str, schema: Schema) -> tuple[str, dict[str, tuple[str, s
             continue
         name, value = GERMAN_FILTER_NAMES.get(written.lower(), written.lower()), value.strip('"')
         if name in FILTER_NAMES:
-            said[name] = (written, value)
+            filters[name] = (written, value)
             if not value:
                 raise Refused("{name}: needs a value behind it.", name=written)
         elif written in schema.kinds:
-            said["of"] = ("of", f"{written}:{value}")
+            filters["of"] = ("of", f"{written}:{value}")
         else:
             raise Refused(
                 "{name}: is no filter; there are by:, on:, of:, property:, since: and until:. "
                 "Write a text with a colon in double quotes.",
                 name=written,
             )
-    return normalized(" ".join(words)), said
+    return normalized(" ".join(words)), filters
 
 
 async def parse_query_time(
     text: str, workspace: DeviceContext, *, zone: tzinfo | None = None, is_first: bool = False
 ) -> int:
     """The moment that a person means, local times in `zone`; raises Refused."""
-    said = parse_timestamp(text, workspace.clock(), zone, is_start=is_first)
-    if not isinstance(said, ChangePrefix):
-        return said
+    parsed = parse_timestamp(text, workspace.clock(), zone, is_start=is_first)
+    if not isinstance(parsed, ChangePrefix):
+        return parsed
     return await parse_view_time(workspace.store, text, workspace.clock(), is_first=is_first)
 
 
@@ -194,11 +196,11 @@ def _single_match(name: str, text: str, called: Mapping[_K, str], listed: str) -
     """The only one called so, or whose name contains the text if none is."""
     wanted = text.casefold()
     tests: list[Callable[[str], bool]] = [
-        lambda said: said.casefold() == wanted,
-        lambda said: wanted in said.casefold(),
+        lambda label: label.casefold() == wanted,
+        lambda label: wanted in label.casefold(),
     ]
     for test in tests:
-        found = [key for key, said in called.items() if test(said)]
+        found = [key for key, label in called.items() if test(label)]
         if len(found) == 1:
             return found[0]
         if found:

@@ -215,11 +215,11 @@ async def _print_overview(context: CliContext, entities: Sequence[bytes], format
 
 def _overview_row(entity: bytes, formatter: Formatter, *, is_retired: bool, conflict_count: int) -> list[str]:
     name = formatter.names[entity]
-    told = [_("retired")] if is_retired else []
+    marks = [_("retired")] if is_retired else []
     if conflict_count:
-        told.append(ngettext("≠ {count} conflict", "≠ {count} conflicts", conflict_count))
+        marks.append(ngettext("≠ {count} conflict", "≠ {count} conflicts", conflict_count))
     title = name.title if name.title != name.key else ""
-    return [formatter.entity_text(entity), title, entity.hex()[:8], ", ".join(told)]
+    return [formatter.entity_text(entity), title, entity.hex()[:8], ", ".join(marks)]
 
 
 async def _print_table(

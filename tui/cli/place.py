@@ -192,10 +192,10 @@ async def print_place(context: CliContext, workspace: Workspace) -> None:
 def _property_row(inspection: Inspection, state: PropertyState, formatter: Formatter) -> list[str]:
     subject = inspection.subjects.get(state.property)
     wanted = formatter.value_text(subject.prop, state.wanted) if subject and state.wanted is not None else "–"
-    said = verdict_text(state.verdict)
+    verdict = verdict_text(state.verdict)
     if state.is_provisional:
-        said += ", " + _("provisional")
-    return [VERDICT_GLYPHS[state.verdict], state.property, wanted, state.actual or "–", said]
+        verdict += ", " + _("provisional")
+    return [VERDICT_GLYPHS[state.verdict], state.property, wanted, state.actual or "–", verdict]
 
 
 async def inspection_formatter(workspace: Workspace, inspection: Inspection) -> Formatter:

@@ -66,9 +66,9 @@ def _print_record(context: CliContext, record: Record, formatter: Formatter) -> 
             rows.append([label, GLYPHS[state], value, *_author_text(context, formatter, slot.leaves[0])])
             continue
         for index, leaf in enumerate(slot.leaves):
-            told = formatter.value_text(prop, leaf.value) + (" " + _("(provisional)") if index == 0 else "")
+            text = formatter.value_text(prop, leaf.value) + (" " + _("(provisional)") if index == 0 else "")
             rows.append(
-                [label if index == 0 else "", GLYPHS["conflict"], told, *_author_text(context, formatter, leaf)]
+                [label if index == 0 else "", GLYPHS["conflict"], text, *_author_text(context, formatter, leaf)]
             )
     if rows:
         context.print_table(rows, shrinkable=(5, 2))

@@ -76,8 +76,8 @@ class ScreenReader:
         """Say what is new."""
         now = read_screen(self._app.screen) if self._app.screen_stack else ScreenText()
         # What has no name stands between two dialogs only.
-        if now.part and (told := self._narrator.narrate(now)):
-            self._write(told)
+        if now.part and (lines := self._narrator.narrate(now)):
+            self._write(lines)
 
     def speak_all(self) -> None:
         """Say all that is shown, part by part."""

@@ -58,12 +58,12 @@ class Narrator:
     """Says what differs from what was said last."""
 
     def __init__(self) -> None:
-        self._said = ScreenText()
+        self._last = ScreenText()
         self._is_within_line = False
 
     def narrate(self, now: ScreenText) -> str:
         """What to write for a screen."""
-        was, self._said = self._said, now
+        was, self._last = self._last, now
         lines: list[str] = []
         if now.identity != was.identity:
             lines += [f"{now.part}:", *now.intro, now.row]
@@ -79,20 +79,20 @@ class Narrator:
             return self._echo(was, now)
         if now.typed is None and was.typed is not None and not lines:
             return self.end_line()
-        told = self._write(lines)
+        text = self._write(lines)
         if now.typed is not None and (lines or was.typed is None):
-            told += f"> {self._begin(now.typed)}"
-        return told
+            text += f"> {self._begin(now.typed)}"
+        return text
 
     def narrate_all(self, now: ScreenText, parts: Iterable[tuple[str, Iterable[str]]]) -> str:
         """What to write to say all of a screen: each part's name, and its rows."""
-        self._said = now
+        self._last = now
         lines = [f"{now.part}:"]
         for name, rows in parts:
             if spoken := [row for row in rows if row]:
                 lines += [f"{name}:", *spoken]
-        told = self._write(lines)
-        return told if now.typed is None else f"{told}> {self._begin(now.typed)}"
+        text = self._write(lines)
+        return text if now.typed is None else f"{text}> {self._begin(now.typed)}"
 
     def end_line(self) -> str:
         """What ends the line that somebody types into."""

@@ -216,8 +216,8 @@ def property_details(row: FormRow, width: int, names: DisplayNames, dates: DateF
             user=pick.user, device=names.device(pick.device), when=with_clock_error(dates.full(pick.at_us), pick.clock)
         )
         note = quote(pick.note)
-        told = [f"{who}  {note}"] if cell_len(who) + cell_len(note) + 2 <= width else [who, *wrap_text(note, width)]
-        lines += [[(text, "dim")] for text in told]
+        about = [f"{who}  {note}"] if cell_len(who) + cell_len(note) + 2 <= width else [who, *wrap_text(note, width)]
+        lines += [[(text, "dim")] for text in about]
     return lines
 
 
@@ -236,11 +236,11 @@ def replaced_lines(
         indent: columns before each line.
         names: what entities and devices are called.
     """
-    told: list[Value] = [slot.value, new]
+    shown: list[Value] = [slot.value, new]
     lines: list[Line] = []
     for leaf in slot.leaves:
-        if leaf.fact in seen and not any(is_same_value(leaf.value, value) for value in told):
-            told.append(leaf.value)
+        if leaf.fact in seen and not any(is_same_value(leaf.value, value) for value in shown):
+            shown.append(leaf.value)
             value = f"{GLYPHS['conflict']} {format_value(prop, leaf.value, names)}"
             lines.append([(" " * indent, "plain"), (f"{value}  {leaf.user}", "dim")])
     return lines
@@ -282,8 +282,8 @@ def apply_lines(rows: Sequence[FormRow], base_slots: Mapping[str, Slot], width: 
     pairs = zip(rows, slots, strict=True)
     items = [(row.prop, slot.value, bool(slot.leaves), row.wanted) for row, slot in pairs]
     indent = cell_len(lines[0][0][0]) if (lines := diff_lines(items, width, names)) else 0
-    told: list[Line] = []
+    drawn: list[Line] = []
     for row, slot, line in zip(rows, slots, lines, strict=True):
         seen = [leaf.fact for leaf in slot.leaves]
-        told += [line, *replaced_lines(row.prop, slot, seen, row.wanted, indent, names)]
-    return told
+        drawn += [line, *replaced_lines(row.prop, slot, seen, row.wanted, indent, names)]
+    return drawn

@@ -171,8 +171,10 @@ def item_lines(
     """
     item = details.item
     # A small screen may be at the end of a slow line: what candidates and keys show is not repeated.
-    said = height < _TALL_LINES and len(item.candidates) > 1 and item.acceptance is None
-    about: list[Line] = [] if said else [[(text, "plain")] for text in wrap_text(about_text(details, schema), width)]
+    is_brief = height < _TALL_LINES and len(item.candidates) > 1 and item.acceptance is None
+    about: list[Line] = (
+        [] if is_brief else [[(text, "plain")] for text in wrap_text(about_text(details, schema), width)]
+    )
     rest: list[Line] = _graph_lines(details, width, height, schema) if details.steps else []
     rest += [] if height < _TALL_LINES else [[(text, "dim")] for text in wrap_text(_(HINTS[item.type]), width)]
     count = min(len(item.candidates), MAX_CANDIDATES)
@@ -187,9 +189,9 @@ def item_lines(
 def _more_line(details: ItemDetails, room: int) -> Line:
     """How to see what there is no room for."""
     more = len(details.item.candidates) - room
-    told = [_("… and {count} more: v shows all").format(count=format_number(more))] if more > 0 else []
-    told += [_("w draws who knew what")] if details.steps else []
-    return [(" · ".join(told), "dim")]
+    hints = [_("… and {count} more: v shows all").format(count=format_number(more))] if more > 0 else []
+    hints += [_("w draws who knew what")] if details.steps else []
+    return [(" · ".join(hints), "dim")]
 
 
 def _indented(some: Sequence[Line]) -> list[Line]:
@@ -270,18 +272,18 @@ def candidate_texts(details: ItemDetails, schema: Schema, width: int) -> list[st
     prop = item_property(item, schema)
     some = item.candidates[:MAX_CANDIDATES]
     if item.type in MULTI_ENTITY_TYPES:
-        told = [f"  {format_value(prop, leaf.value, names)}" if item.type == "overlap" else "" for leaf in some]
+        values = [f"  {format_value(prop, leaf.value, names)}" if item.type == "overlap" else "" for leaf in some]
         return [
             shorten_breadcrumb(names.entity(entity), width - len(value)) + value
-            for entity, value in zip(item.entities, told, strict=False)
+            for entity, value in zip(item.entities, values, strict=False)
         ]
     if item.type != "retired-edit":
         return [format_value(prop, leaf.value, names) for leaf in some]
     texts = []
     record = details.records.get(item.entity)
-    said = {leaf.fact: name for name, slot in (record.slots if record else {}).items() for leaf in slot.leaves}
+    properties = {leaf.fact: name for name, slot in (record.slots if record else {}).items() for leaf in slot.leaves}
     for leaf in some:
-        name = said.get(leaf.fact, RETIRED)
+        name = properties.get(leaf.fact, RETIRED)
         if name == RETIRED:
             texts.append(_("retired"))
         else:
@@ -299,8 +301,8 @@ def _candidate_remark(item: InboxItem, index: int, wide: bool) -> str:
     unknown = unknown_letters(item, index)
     if len(unknown) > 3:
         return note
-    told = _("did not know of {letters}").format(letters=", ".join(unknown))
-    return f"{note} {told}".strip() if unknown else note
+    text = _("did not know of {letters}").format(letters=", ".join(unknown))
+    return f"{note} {text}".strip() if unknown else note
 
 
 def unknown_letters(item: InboxItem, index: int) -> list[str]:

@@ -241,8 +241,8 @@ def tail_lines(
 ) -> list[Line]:
     """What is told of devices, in at most half of the lines, and `summary_lines`."""
     texts = [line for notice in notices.all for line in wrap_text(error_text(notice), width - 2)][: height // 2]
-    told: list[Line] = [[(text, "attention")] for text in texts]
-    return told + summary_lines(keys, names, width, height - len(told))
+    head: list[Line] = [[(text, "attention")] for text in texts]
+    return head + summary_lines(keys, names, width, height - len(head))
 
 
 def summary_lines(keys: Sequence[ItemKey], names: Mapping[bytes, str], width: int, height: int) -> list[Line]:

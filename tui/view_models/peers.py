@@ -258,17 +258,17 @@ def _peer_columns(
 
 def _peer_state(each: PeerRow, active: str, glance: FleetGlance) -> tuple[str, str]:
     """What happens with a peer now, else how much it holds, with its role."""
-    doing = active or each.state
-    if doing in _STATE_LABELS:
-        return f"{GLYPHS['busy']} {_(_STATE_LABELS[doing])}", "attention"
-    if doing in _TROUBLE_LABELS:
-        return f"{GLYPHS['trouble']} {_(_TROUBLE_LABELS[doing])}", "attention"
+    activity = active or each.state
+    if activity in _STATE_LABELS:
+        return f"{GLYPHS['busy']} {_(_STATE_LABELS[activity])}", "attention"
+    if activity in _TROUBLE_LABELS:
+        return f"{GLYPHS['trouble']} {_(_TROUBLE_LABELS[activity])}", "attention"
     if each.same:
         return holds_text(0)
     missing = glance.missing(each.device) if each.device else None
     if missing:
         return holds_text(missing)
-    if doing == "serving":
+    if activity == "serving":
         text = _("syncs by itself")
         return f"{GLYPHS['different']} {text}", "plain"
     if each.is_reachable:

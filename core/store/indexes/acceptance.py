@@ -166,9 +166,9 @@ def _refresh_bound(
     """
     flipped = _entities_of(connection, refresher.flipped)
     schema = connection.execute("SELECT id FROM entities WHERE entity = ?", (SCHEMA_ENTITY,)).fetchone()
-    said = {fact.entity for block in blocks for fact in block.facts}
+    entities = {fact.entity for block in blocks for fact in block.facts}
     is_new_rule = (
-        not moved.isdisjoint(after.bound_devices) or SCHEMA_ENTITY in said or (schema and schema[0] in flipped)
+        not moved.isdisjoint(after.bound_devices) or SCHEMA_ENTITY in entities or (schema and schema[0] in flipped)
     )
     names = read_parent_properties(connection)
     again = refresher.begin_bound(names)

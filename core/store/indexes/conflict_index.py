@@ -286,8 +286,8 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
 
 def index_version(schema: Schema) -> bytes:
     """Another one where the same facts may give other clues."""
-    said = sorted(schema.texts().items())
-    return blake3(repr((CONFLICT_INDEX_VERSION, said)).encode("utf-8", "surrogatepass")).digest(16)
+    texts = sorted(schema.texts().items())
+    return blake3(repr((CONFLICT_INDEX_VERSION, texts)).encode("utf-8", "surrogatepass")).digest(16)
 
 
 def _referenced_entities(record: Record) -> Iterable[bytes]:
@@ -331,8 +331,8 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
         (sets[2], f"SELECT entity, space, first, last FROM spans WHERE entity IN ({listed})"),
         (sets[3], f"SELECT entity, target, kind FROM mentions WHERE entity IN ({listed})"),
     ):
-        for entity, *said in connection.execute(query, numbers):
-            found.setdefault(entity, set()).add(said[0] if len(said) == 1 else tuple(said))
+        for entity, *columns in connection.execute(query, numbers):
+            found.setdefault(entity, set()).add(columns[0] if len(columns) == 1 else tuple(columns))
     titles, claims, spans, mentions = sets
     return {
         entity: (

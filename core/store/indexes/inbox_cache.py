@@ -84,9 +84,9 @@ def _keys_in_order(found: Iterable[InboxItem]) -> Iterator[ItemKey]:
     count: dict[tuple[int, str, str, str, bytes], int] = {}
     for item in found:
         ids = b"".join(item.entities)
-        said = (ITEM_TYPES.index(item.type), item.kind or "", item.key or "", item.property, ids)
-        count[said] = count.get(said, -1) + 1
-        yield ItemKey(*said, count[said], item.acceptance is not None)
+        shown = (ITEM_TYPES.index(item.type), item.kind or "", item.key or "", item.property, ids)
+        count[shown] = count.get(shown, -1) + 1
+        yield ItemKey(*shown, count[shown], item.acceptance is not None)
 
 
 def _sort_key(each: ItemKey) -> tuple[int, str, str, str, str, bytes, int]:
@@ -189,19 +189,19 @@ def update_cache(connection: sqlite3.Connection, schema: Schema) -> bool:
     ):
         return False
     rows = connection.execute("SELECT e.entity FROM unread u JOIN entities e ON e.id = u.entity")
-    said = {entity for (entity,) in rows}
+    changed = {entity for (entity,) in rows}
     had = _all_cached_keys(connection)
-    near = _entities_sharing_keys(connection, said) | said
-    called = _names_of(connection, said)
-    if said:
+    near = _entities_sharing_keys(connection, changed) | changed
+    called = _names_of(connection, changed)
+    if changed:
         conflict_index.index_unread(connection, schema, _MAX_CHANGED_ENTITIES)
-    near |= _entities_sharing_keys(connection, said)
-    now = _names_of(connection, said)
-    near |= _referring_entities(connection, {entity for entity in said if called.get(entity) != now.get(entity)})
+    near |= _entities_sharing_keys(connection, changed)
+    now = _names_of(connection, changed)
+    near |= _referring_entities(connection, {entity for entity in changed if called.get(entity) != now.get(entity)})
     gaps = note[-1]
     for each in had:
         # What an author knew may turn out to be more when a gap is closed, though nobody spoke of the entity.
-        if (gaps and each.type == "retired-edit") or not said.isdisjoint(each.entities):
+        if (gaps and each.type == "retired-edit") or not changed.isdisjoint(each.entities):
             near.update(each.entities)
     # A network that lies within another one shares nothing with a third that does, too.
     around = near | _entities_sharing_keys(connection, near)
@@ -215,7 +215,7 @@ def update_cache(connection: sqlite3.Connection, schema: Schema) -> bool:
     )
     connection.executemany(query, map(_sort_key, gone))
     found = _compute_items(connection, schema, sorted(around))
-    _insert_keys(connection, item_keys(matter for matter in found if not near.isdisjoint(matter.entities)))
+    _insert_keys(connection, item_keys(item for item in found if not near.isdisjoint(item.entities)))
     _write_cached_version(connection, merkle_table.read_root(connection) + _index_state(connection, schema))
     return True
 

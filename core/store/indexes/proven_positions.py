@@ -38,7 +38,7 @@ def keep_proven(
 
     As far as it matters.
     """
-    told: set[bytes] = set()
+    affected: set[bytes] = set()
     for past in proven:
         cuts = {cut.change for cut in membership.authority(past.device).cuts()}
         if past.head in cuts:
@@ -53,17 +53,17 @@ def keep_proven(
                 "INSERT OR IGNORE INTO proven (head, change, position) VALUES (?, ?, ?)",
                 [(past.head, change, at) for change, at in wanted.items()],
             )
-            told |= subjects
-    if told:
-        update_acceptance(connection, membership, [], sorted(told), [], fleet)
+            affected |= subjects
+    if affected:
+        update_acceptance(connection, membership, [], sorted(affected), [], fleet)
 
 
 def clear_proven(connection: sqlite3.Connection, membership: Membership, fleet: bytes) -> None:
     """Drop it all: what is not known from the chains that are here waits again."""
-    told = {each for row in connection.execute("SELECT head, change FROM proven") for each in row}
-    if told:
+    affected = {each for row in connection.execute("SELECT head, change FROM proven") for each in row}
+    if affected:
         connection.execute("DELETE FROM proven")
-        update_acceptance(connection, membership, [], sorted(told), [], fleet)
+        update_acceptance(connection, membership, [], sorted(affected), [], fleet)
 
 
 def has_proven(connection: sqlite3.Connection) -> bool:

@@ -166,7 +166,7 @@ def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, di
     """
     grams = quote_grams(text)
     pairs = texts_query(f"instr(s.text, :{mentioned})", grams_name if grams else None)
-    said = (
+    stating = (
         f"SELECT f.id / {MAX_FACTS} FROM ({pairs}) s CROSS JOIN facts p ON p.id = s.fact"
         " CROSS JOIN facts f ON f.property = p.property AND f.content = p.content"
     )
@@ -176,7 +176,7 @@ def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, di
     )
     people = f"c.author IN (SELECT entity FROM persons WHERE mentions(name, :{mentioned}))"
     noted = f"SELECT lead FROM changes WHERE note IS NOT NULL AND mentions(note, :{mentioned})"
-    facts = f"SELECT p.lead FROM changes p WHERE p.id IN ({said} UNION {named})"
+    facts = f"SELECT p.lead FROM changes p WHERE p.id IN ({stating} UNION {named})"
     return f"({people} OR c.id IN ({noted} UNION {facts}))", {mentioned: text, grams_name: grams}
 
 
@@ -248,7 +248,7 @@ def _entry_of_row(connection: sqlite3.Connection, row: tuple[Any, ...], wanted: 
         received_at,
         user,
         device,
-        next((said for _, _, said, _ in parts if said is not None), None),
+        next((note for _, _, note, _ in parts if note is not None), None),
         all(counts for *_, counts in parts),
         source,
         link,

@@ -41,15 +41,15 @@ def read_recipients(
     """The public keys of who may not know the epoch, and the ids of newcomers."""
     active = [device for device in membership.members if membership.may_connect(device)]
     query = "SELECT device FROM devices d WHERE EXISTS (SELECT 1 FROM changes c WHERE c.device = d.id)"
-    heard = {device for (device,) in connection.execute(query)}
+    writers = {device for (device,) in connection.execute(query)}
     admitted_since = connection.execute(
         f"SELECT DISTINCT e.entity FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
         " JOIN entities e ON e.id = f.entity WHERE f.property = ? AND f.current = 1 AND c.received_at > ?",
         (ROLE_PROPERTY_ROW, now_us - NEWCOMER_US),
     )
     lately = {device for (device,) in admitted_since}
-    newcomers = tuple(sorted(device for device in active if device not in heard and device in lately))
-    keys = () if is_first else _read_public_keys(connection, (device for device in active if device in heard))
+    newcomers = tuple(sorted(device for device in active if device not in writers and device in lately))
+    keys = () if is_first else _read_public_keys(connection, (device for device in active if device in writers))
     recovery = read_recovery_key(connection, fleet)
     return ((recovery, *keys) if recovery else tuple(keys)), newcomers
 

@@ -98,7 +98,9 @@ def _make_term(text: str, schema: Schema) -> SearchTerm:
     if len(text) < search_index.TRIGRAM_CHARS:
         return SearchTerm(text, boolean=boolean)
     props: Iterable[Property] = (prop for kind in schema.kinds.values() for prop in kind.properties.values())
-    names = {p.name for p in props if text not in p.name and any(text in say.casefold() for say in p.labels.values())}
+    names = {
+        p.name for p in props if text not in p.name and any(text in label.casefold() for label in p.labels.values())
+    }
     return SearchTerm(text, tuple(sorted(names)) if len(names) <= _MAX_LABELS else (), boolean)
 
 
@@ -125,13 +127,13 @@ def _find_combined(
         paths = reader.ancestor_names(some)
         for word in sorted(words, key=lambda word: (word is rarest, len(hints[word].properties))):
             lacking = [entity for entity in some if word.text not in paths[entity]]
-            said = reader.read(lacking, hints[word].properties)
-            gone = {entity for entity in lacking if not any(_contains(word, *each) for each in said.get(entity, ()))}
+            values = reader.read(lacking, hints[word].properties)
+            gone = {entity for entity in lacking if not any(_contains(word, *each) for each in values.get(entity, ()))}
             some = [entity for entity in some if entity not in gone]
-        said = reader.read(some, looked_at)
+        values = reader.read(some, looked_at)
         for entity, name in reader.entities(some, kind).items():
             if name not in known:
-                found += _fewest_hits(name, said.get(entity, []), words, paths[entity], reader)
+                found += _fewest_hits(name, values.get(entity, []), words, paths[entity], reader)
     return found
 
 
@@ -226,7 +228,9 @@ class _EntityReader:
 
     def _parents_of(self, read: Mapping[int, PropertyValues]) -> dict[int, int]:
         """What each is right below, of those of which it was read."""
-        refs = {entity: value.entity for entity, said in read.items() for _n, value in said if isinstance(value, Ref)}
+        refs = {
+            entity: value.entity for entity, values in read.items() for _n, value in values if isinstance(value, Ref)
+        }
         ids: dict[bytes, int] = {}
         for some in chunks(list(set(refs.values()))):
             query = f"SELECT entity, id FROM entities WHERE entity IN ({placeholders(some)})"
@@ -243,8 +247,8 @@ def _read_term_stats(reader: _EntityReader, word: SearchTerm) -> _TermStats:
     if len(pairs) == _MAX_HINTS:
         # What many say was said long ago for the first time: of a common word that is worth knowing, too.
         pairs += [fact for (fact,) in search_index.find_pairs(reader.connection, [word], _MAX_HINTS, latest=False)]
-    said = reader.connection.execute(f"SELECT DISTINCT property FROM facts WHERE id IN ({_id_list(pairs)})")
-    return _TermStats(pairs, {each for (each,) in said}, len(reader.entities_with_pairs(pairs, MAX_ENTITIES)))
+    properties = reader.connection.execute(f"SELECT DISTINCT property FROM facts WHERE id IN ({_id_list(pairs)})")
+    return _TermStats(pairs, {each for (each,) in properties}, len(reader.entities_with_pairs(pairs, MAX_ENTITIES)))
 
 
 def _candidate_entities(reader: _EntityReader, hint: _TermStats) -> list[int]:
@@ -271,20 +275,20 @@ def _contains(word: SearchTerm, name: str, value: Value) -> bool:
 
 
 def _fewest_hits(
-    entity: bytes, said: PropertyValues, words: list[SearchTerm], path: str, reader: _EntityReader
+    entity: bytes, leaves: PropertyValues, words: list[SearchTerm], path: str, reader: _EntityReader
 ) -> list[SearchHit]:
     """Find the fewest leaves of an entity that show where the words are.
 
     Those which its name and its place in the tree do not tell; none if no word is said of itself.
     """
-    holds = [(SearchHit(entity, *each), {word for word in words if _contains(word, *each)}) for each in said]
+    holds = [(SearchHit(entity, *each), {word for word in words if _contains(word, *each)}) for each in leaves]
     holds.sort(key=lambda each: not reader.is_naming_property(each[0].property))
     if not any(held for _leaf, held in holds):
         return []
-    told = {word for word in words if word.text in path}
-    told.update(*(held for leaf, held in holds if reader.is_naming_property(leaf.property)))
+    shown = {word for word in words if word.text in path}
+    shown.update(*(held for leaf, held in holds if reader.is_naming_property(leaf.property)))
     lines: list[SearchHit] = []
-    lacking = set(words) - told
+    lacking = set(words) - shown
     while lacking:
         leaf, held = max(holds, key=lambda each: len(each[1] & lacking))
         lines.append(leaf)

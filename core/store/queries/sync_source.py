@@ -171,8 +171,8 @@ def order_for_sending(
     for part, is_current, at, position, device, change in found:
         where = part
         # What others say of members and schema has no effect: nobody puts a flood in front of all else by that.
-        is_heard = device in admins or (part == _MEMBERSHIP and named.get(device) == position)
-        if part == _HISTORY or (part != _GENESIS and not is_heard):
+        is_authority = device in admins or (part == _MEMBERSHIP and named.get(device) == position)
+        if part == _HISTORY or (part != _GENESIS and not is_authority):
             where = (_NEARBY if change in local else _CURRENT) if is_current else _HISTORY
             where = _FLOOD if device in flooding else where
         # History goes newest first: what a change obsoletes must not come before it.

@@ -63,9 +63,9 @@ class Greeting:
     vouchers: tuple[bytes, ...] = ()
 
 
-def make_head(says: int) -> bytes:
+def make_head(code: int) -> bytes:
     """Begin a greeting; all of it if it turns the other side away."""
-    return LINK_MAGIC + bytes([LINK_VERSION, says])
+    return LINK_MAGIC + bytes([LINK_VERSION, code])
 
 
 def make_greeting(identity: Identity, purpose: Purpose = Purpose.SYNC) -> bytes:
@@ -79,14 +79,14 @@ def make_greeting(identity: Identity, purpose: Purpose = Purpose.SYNC) -> bytes:
 async def read_greeting(reader: StreamReader) -> Greeting:
     """Read the other side's greeting. Raises LinkError for what is none."""
     head = await reader.readexactly(_HEAD_BYTES)
-    *magic, version, says = head
+    *magic, version, code = head
     if bytes(magic) != LINK_MAGIC:
         raise LinkError("What is at the other end is not Fieldline: check what runs there.")
     if version != LINK_VERSION:
         raise _other_version()
-    if says == GREETING_REFUSED:
+    if code == GREETING_REFUSED:
         return Greeting(None)
-    if says == GREETING_VOUCHED:
+    if code == GREETING_VOUCHED:
         proof = await reader.readexactly(_PROOF_BYTES)
         count = (await reader.readexactly(1))[0]
         if not 1 <= count <= MAX_VOUCHERS:
@@ -94,9 +94,9 @@ async def read_greeting(reader: StreamReader) -> Greeting:
         data = await reader.readexactly(count * VOUCHER_BYTES)
         vouchers = tuple(data[at : at + VOUCHER_BYTES] for at in range(0, len(data), VOUCHER_BYTES))
         return Greeting(Purpose.SYNC, proof, vouchers)
-    if says not in (each.value for each in Purpose):
+    if code not in (each.value for each in Purpose):
         raise _other_version()
-    return Greeting(Purpose(says), await reader.readexactly(_PROOF_BYTES))
+    return Greeting(Purpose(code), await reader.readexactly(_PROOF_BYTES))
 
 
 def check_greeting(identity: Identity, proof: bytes) -> tuple[bytes, bytes]:

@@ -109,7 +109,7 @@ class Arq:
         self._syn_at, self._syn_count = (0.0 if dials else inf), 0
         self._ping_at = inf
         self._wants_syn = False
-        self._heard_at = 0.0
+        self._received_at = 0.0
 
     # --- what is above -----------------------------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class Arq:
         return self.sender.make_ping()
 
     def _is_overdue(self, now: float) -> bool:
-        return now - self._heard_at > IDLE_PING_INTERVAL_S + PING_INTERVAL_S
+        return now - self._received_at > IDLE_PING_INTERVAL_S + PING_INTERVAL_S
 
     def _consider_baud(self, now: float) -> None:
         """Try a higher rate when there is much to do; revert one that loses too much."""
@@ -352,7 +352,7 @@ class Arq:
     # --- receiving ---------------------------------------------------------------------------------------------------
 
     def _receive_body(self, body: bytes, now: float) -> None:
-        self._heard_at = now
+        self._received_at = now
         quiet = not self.sender.is_blocked and not self.negotiation.is_raised
         self._ping_at = now + (IDLE_PING_INTERVAL_S if quiet else PING_INTERVAL_S)
         kind = body[0]

@@ -169,11 +169,11 @@ class ArqSender:
         line = (
             min(self._unacked_bytes(), ACK_BATCH_FRAMES * MAX_PAYLOAD_BYTES) + 2 * MAX_PAYLOAD_BYTES
         ) / self.line_rate
-        patience = 1 + min(self.doubts, 3)
+        factor = 1 + min(self.doubts, 3)
         if self._min_round_trip == inf:
-            return self._progress_at + INITIAL_TIMEOUT_S + line * patience
+            return self._progress_at + INITIAL_TIMEOUT_S + line * factor
         wait = max(MIN_TIMEOUT_S, self._min_round_trip + 4 * self._variation) + line
-        return self._progress_at + min(max(MAX_TIMEOUT_S, line), wait * patience)
+        return self._progress_at + min(max(MAX_TIMEOUT_S, line), wait * factor)
 
     def on_timeout(self, now: float) -> None:
         """Doubt what is under way: all may be lost, or the line slow.
