@@ -81,9 +81,9 @@ class _NewChange:
 
 @dataclass(frozen=True, slots=True)
 class _Stated:
-    """New facts by row: their slots in the order of the rows, and what is known of some.
+    """Facts about to be added: their slots by row, in order, and what is known.
 
-    By how many microseconds they count from later than their change, which have no effect, and which are no leaves.
+    By how many microseconds some count from later than their change, which have no effect, and which are no leaves.
     """
 
     slots: Mapping[int, SlotRow]
