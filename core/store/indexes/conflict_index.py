@@ -302,8 +302,8 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
         f"SELECT t.entity, {_TARGET_SQL}, ifnull(n.name, '') FROM mentions t LEFT JOIN index_names n ON n.id = t.kind",
     )
     for found, query in zip(sets, queries, strict=True):
-        for entity, *said in connection.execute(f"{query} WHERE t.entity IN ({listed})", numbers):
-            found.setdefault(entity, set()).add(said[0] if len(said) == 1 else tuple(said))
+        for entity, *columns in connection.execute(f"{query} WHERE t.entity IN ({listed})", numbers):
+            found.setdefault(entity, set()).add(columns[0] if len(columns) == 1 else tuple(columns))
     return {
         entity: (*own.get(number, (None, False, None)), *(each.get(number, set()) for each in sets))
         for entity, number in ids.items()
