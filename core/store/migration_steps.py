@@ -155,7 +155,7 @@ CREATE INDEX claims_entity ON claims (entity)
 
 
 def _intern_names(connection: sqlite3.Connection) -> None:
-    """Let clues name kinds and entities by rows, and sort by keys that say nothing twice."""
+    """Let clues name things by rows, and sort by keys that say nothing twice."""
     connection.create_function("without_repeat", 1, _without_repeat, deterministic=True)
     _execute_all(connection, _INTERNED_NAMES_SQL)
 

@@ -1,4 +1,6 @@
-"""Open a store, and bring its tables to this version step by step (core/store/migration_steps.py).
+"""Open a store, and bring its tables to this version step by step.
+
+The steps are in core/store/migration_steps.py.
 
 All functions but `open_database` run on the store's thread with the plain connection.
 """
