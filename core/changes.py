@@ -174,7 +174,7 @@ def read_checked_block(data: bytes) -> Block:
     It takes a third of the time. Never for bytes that nobody has checked.
     """
     size = header_size(data)
-    header = headers.decode_header(data[:size])
+    header = headers.read_checked_header(data[:size])
     return Block(header, bodies.read_checked_body(data[size:], header.fields.root))
 
 
@@ -211,9 +211,10 @@ def parent_ids(block: Block) -> set[bytes]:
 
     Those of the facts that it obsoletes, and the one before it.
     """
-    targets = {target[:CHANGE_ID_BYTES] for fact in block.facts for target in fact.obsoletes}
-    previous = block.header.fields.previous
-    return targets | ({previous} if previous else set())
+    parents = {target[:CHANGE_ID_BYTES] for fact in block.facts if fact.obsoletes for target in fact.obsoletes}
+    if previous := block.header.fields.previous:
+        parents.add(previous)
+    return parents
 
 
 def sort_causally(blocks: Sequence[Block]) -> list[Block]:

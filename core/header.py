@@ -163,6 +163,14 @@ def decode_header(data: bytes) -> SignedHeader:
     return header
 
 
+def read_checked_header(data: bytes) -> SignedHeader:
+    """Read bytes that `decode_header` has accepted before, at half the cost."""
+    size, start = _payload_span(data)
+    end = start + size
+    fields = _header(data[_KEY_AT : _KEY_AT + KEY_BYTES], cbor.loads(data[start:end], _NO_TAGS))
+    return SignedHeader(digest(data), data, fields, data[end + len(_SIGNATURE_HEAD) :])
+
+
 def verify(header: SignedHeader, fleet: bytes) -> None:
     """Check the signature of a header for this fleet.
 

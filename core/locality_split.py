@@ -87,7 +87,7 @@ def _saved(facts: Iterable[Fact], find: Find, schema: Schema) -> Find:
 def _tagged(fact: Fact, kind: Kind) -> Fact:
     """Tag a reference to what an entity lies in."""
     if fact.property in (kind.parent, kind.within) and isinstance(fact.value, Ref):
-        return replace(fact, value=ParentRef(fact.value.entity))
+        return fact._replace(value=ParentRef(fact.value.entity))
     return fact
 
 

@@ -125,6 +125,8 @@ _REDACTED_HEAD = cbor.head(cbor.TAG, TAG_REDACTED) + cbor.head(cbor.BYTES, HASH_
 def encode_value(value: Value) -> bytes:
     """Encode a value; raises BlockRefused for what the format has no value for."""
     if isinstance(value, str):
+        if len(value) < 24 and value.isascii():  # what most values are
+            return _SHORT_TEXT_HEADS[len(value)] + value.encode()
         return _encoded_text(value)
     if value is None:
         return b"\xf6"
@@ -191,7 +193,7 @@ def parents_of(value: Value) -> tuple[bytes, ...]:
 
 def _encoded_text(text: str) -> bytes:
     if text.isascii():
-        return (_SHORT_TEXT_HEADS[len(text)] if len(text) < 24 else cbor.head(cbor.TEXT, len(text))) + text.encode()
+        return cbor.text(text)
     if not is_normalized(text):
         raise BlockRefused("a text is not in Unicode's normalization form C")
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from core.chain_links import State
@@ -17,6 +18,15 @@ from core.changes import Block, parent_ids, sort_causally
 from core.membership import Membership
 from core.store import block_table
 from core.store.connection import chunks, placeholders
+from core.store.fact_edges import (
+    ObsoletesEdge,
+    find_edges,
+    later_times,
+    log_order,
+    propagate_effective_times,
+    propagate_log_order,
+    take_awaited_edges,
+)
 from core.store.indexes.acceptance import initial_acceptance, update_acceptance
 from core.store.indexes.chain_table import link_chains
 from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
@@ -26,12 +36,11 @@ from core.store.indexes.search_index import index_facts
 from core.store.indexes.short_ids import add_short_ids
 from core.store.indexes.withdrawals import add_withdrawals, refresh_void
 from core.store.row_ids import intern_values, row_ids_of
-from core.store.scope import effective_sql
 from core.value_codec import (
-    CHANGE_ID_BYTES,
     MAX_FACTS,
     ParentRef,
     Value,
+    Withdrawal,
     encode_value,
     parents_of,
     plain_reference,
@@ -40,8 +49,8 @@ from core.value_codec import (
 
 _MAY_NAME_PARENTS = (ParentRef, tuple)
 """The types of values that name parents, or may."""
-ObsoletesEdge = tuple[int, int]
-"""(row id of the target, row id of the fact that obsoletes it)"""
+_MAY_WITHDRAW = (Withdrawal, tuple)
+"""The types of values that withdraw facts, or may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,19 @@ class _NewChange:
     is_accepted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """Facts about to be added: their slots by row, in order, and what is known.
+
+    By how many microseconds some count from later than their change, which have no effect, and which are no leaves.
+    """
+
+    slots: Mapping[int, SlotRow]
+    later: Mapping[int, int]
+    without_effect: AbstractSet[int]
+    no_leaves: AbstractSet[int]
+
+
 def add_blocks(
     connection: sqlite3.Connection,
     blocks: Sequence[Block],
@@ -96,13 +118,17 @@ def add_blocks(
 
     (known_entities,) = connection.execute("SELECT coalesce(max(id), 0) FROM entities").fetchone()
     entities = _intern_entities(connection, ordered)
-    facts = _fact_rows(connection, ordered, rows, entities)
-    edges, waiting = _find_edges(connection, ordered, known | rows, facts)
-    arrived = _take_awaited_edges(connection, rows, facts)
-    effective = _effective_times(connection, ordered, rows, edges)
-    order = _log_order(connection, ordered, rows, edges)
+    properties = intern_values(connection, "properties", "name", [f.property for b in ordered for f in b.facts])
+    slots = {
+        row: (entities[fact.entity], properties[fact.property])
+        for block in ordered
+        for row, fact in enumerate(block.facts, rows[block.id] * MAX_FACTS)
+    }
+    times = {rows[block.id]: block.at_us for block in ordered}
+    edges, waiting = find_edges(connection, ordered, known | rows, slots)
+    arrived = take_awaited_edges(connection, rows, slots)
+    order = log_order(connection, times, edges)
 
-    withdrawals = _withdrawal_rows(ordered, rows)
     sources = [receipt.source_device] if receipt.source_device else []
     devices = intern_values(connection, "devices", "device", [block.device for block in ordered] + sources)
     linked = link_chains(connection, ordered, rows, devices)
@@ -114,68 +140,71 @@ def add_blocks(
         entities,
         receipt,
     )
-    times = {rows[block.id]: block.at_us for block in ordered}
-    contents = intern_values(connection, "contents", "value", (value for _, value in facts.values()))
-    connection.executemany(
-        "INSERT INTO facts (id, entity, property, content, later, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                fact,
-                *place,
-                contents[value],
-                effective[fact] - times[fact // MAX_FACTS],
-                accepted.facts[fact],
-                accepted.facts[fact] and fact not in withdrawals,
-            )
-            for fact, (place, value) in facts.items()
-        ],
-    )
-    add_withdrawals(connection, ((fact, facts[fact][0]) for fact in withdrawals))
+    withdrawals = _withdrawal_rows(ordered, rows)
+    # What an accepted fact obsoletes is no leaf.
+    obsolete = {target for target, fact in edges if fact not in accepted.without_effect}
+    obsolete |= _targets_in_effect(connection, arrived)
+    stated = _Stated(slots, later_times(connection, times, edges), accepted.without_effect, withdrawals | obsolete)
+    _insert_facts(connection, ordered, stated, properties)
+    add_withdrawals(connection, ((fact, slots[fact]) for fact in withdrawals))
     connection.executemany("INSERT OR IGNORE INTO obsoletes (target, fact) VALUES (?, ?)", edges + arrived)
     connection.executemany("INSERT OR IGNORE INTO awaited (target, fact) VALUES (?, ?)", waiting)
-    _unset_current(connection, edges + arrived, accepted.facts)
-    _propagate_effective_times(connection, arrived)
-    _propagate_log_order(connection, arrived)
-    stated = Counter(place for place, _ in facts.values())
-    places = stated.keys()
-    if taken := refresh_void(connection, places):
+    older = obsolete - slots.keys()
+    connection.executemany("UPDATE facts SET current = 0 WHERE id = ?", [(fact,) for fact in older])
+    propagate_effective_times(connection, arrived)
+    propagate_log_order(connection, arrived)
+    count = Counter(slots.values())
+    if taken := refresh_void(connection, count):
         refresh_current(connection, taken | {target for target, _ in edges + arrived})
     # What nobody spoke of before has one leaf in each slot that is stated once.
-    new_slots = {place for place, times in stated.items() if times == 1 and place[0] > known_entities}
-    refresh_contested(connection, places, new_slots)
-    index_facts(connection, range(start * MAX_FACTS, (start + len(ordered)) * MAX_FACTS))
+    new_slots = {place for place, times in count.items() if times == 1 and place[0] > known_entities}
+    refresh_contested(connection, count, new_slots)
     add_to_merkle_tree(connection, [block.id for block in ordered])
     add_short_ids(connection, ordered, rows, fleet)
     update_acceptance(connection, membership, ordered, linked.settled, linked.faulty, fleet)
     return len(ordered)
 
 
-def _intern_entities(connection: sqlite3.Connection, blocks: list[Block]) -> dict[bytes, int]:
-    """Give the row ids of what blocks speak of, and of who wrote them."""
-    authors = [block.header.fields.author for block in blocks]
-    return intern_values(
-        connection, "entities", "entity", [*(fact.entity for block in blocks for fact in block.facts), *authors]
+def _insert_facts(
+    connection: sqlite3.Connection, blocks: Sequence[Block], new: _Stated, properties: Mapping[str, int]
+) -> None:
+    values = [_kept_value(f.value, data) for b in blocks for f, data in zip(b.facts, b.body.values, strict=True)]
+    (known,) = connection.execute("SELECT coalesce(max(id), 0) FROM contents").fetchone()
+    contents = intern_values(connection, "contents", "value", values)
+    index_facts(connection, new.slots, [(contents[value], value) for value in values], properties, known)
+    later, without_effect, no_leaves = new.later, new.without_effect, new.no_leaves | new.without_effect
+    connection.executemany(
+        "INSERT INTO facts (id, entity, property, content, later, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (fact, entity, name, contents[value], later.get(fact, 0), fact not in without_effect, fact not in no_leaves)
+            for (fact, (entity, name)), value in zip(new.slots.items(), values, strict=True)
+        ],
     )
 
 
-def _fact_rows(
-    connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], entities: Mapping[bytes, int]
-) -> dict[int, tuple[SlotRow, bytes]]:
-    properties = intern_values(connection, "properties", "name", (f.property for b in blocks for f in b.facts))
-    return {
-        rows[block.id] * MAX_FACTS + index: ((entities[f.entity], properties[f.property]), _kept_value(f.value, data))
-        for block in blocks
-        for index, (f, data) in enumerate(zip(block.facts, block.body.values, strict=True))
-    }
+def _targets_in_effect(connection: sqlite3.Connection, arrived: list[ObsoletesEdge]) -> set[int]:
+    """What facts with effect obsolete that were here before it."""
+    in_effect: set[int] = set()
+    for some in chunks([fact for _, fact in arrived]):
+        query = f"SELECT id FROM facts WHERE accepted AND id IN ({placeholders(some)})"
+        in_effect.update(fact for (fact,) in connection.execute(query, some))
+    return {target for target, fact in arrived if fact in in_effect}
+
+
+def _intern_entities(connection: sqlite3.Connection, blocks: list[Block]) -> dict[bytes, int]:
+    """Give the row ids of what blocks speak of, and of who wrote them."""
+    authors = [block.header.fields.author for block in blocks]
+    named = [fact.entity for block in blocks for fact in block.facts]
+    return intern_values(connection, "entities", "entity", named + authors)
 
 
 def _withdrawal_rows(blocks: list[Block], rows: dict[bytes, int]) -> set[int]:
     """The rows of the facts that withdraw others."""
     return {
-        rows[block.id] * MAX_FACTS + index
+        row
         for block in blocks
-        for index, fact in enumerate(block.facts)
-        if withdrawn_by(fact.value)
+        for row, fact in enumerate(block.facts, rows[block.id] * MAX_FACTS)
+        if type(fact.value) in _MAY_WITHDRAW and withdrawn_by(fact.value)
     }
 
 
@@ -187,110 +216,6 @@ def _kept_value(value: Value, data: bytes) -> bytes:
     if type(value) not in _MAY_NAME_PARENTS:
         return data
     return encode_value(plain_reference(value)) if parents_of(value) else data
-
-
-def _find_edges(
-    connection: sqlite3.Connection,
-    blocks: list[Block],
-    rows: dict[bytes, int],
-    facts: dict[int, tuple[SlotRow, bytes]],
-) -> tuple[list[ObsoletesEdge], list[tuple[bytes, int]]]:
-    """Find the edges of facts within their slots, and those that wait.
-
-    To facts of changes that are not here yet. `rows` are the row ids of these blocks and of those that they name.
-    """
-    pairs: list[ObsoletesEdge] = []
-    waiting: list[tuple[bytes, int]] = []
-    for block in blocks:
-        for index, fact in enumerate(block.facts):
-            row = rows[block.id] * MAX_FACTS + index
-            for target in fact.obsoletes:
-                change, place = target[:CHANGE_ID_BYTES], int.from_bytes(target[CHANGE_ID_BYTES:], "big")
-                parent = rows.get(change)
-                if parent is None:
-                    waiting.append((target, row))
-                elif place < MAX_FACTS:
-                    pairs.append((parent * MAX_FACTS + place, row))
-    places = _slots_of_facts(connection, [t for t, _ in pairs if t not in facts]) | {
-        f: p for f, (p, _) in facts.items()
-    }
-    return [(target, row) for target, row in pairs if places.get(target) == places[row]], waiting
-
-
-def _slots_of_facts(connection: sqlite3.Connection, facts: list[int]) -> dict[int, SlotRow]:
-    found: dict[int, SlotRow] = {}
-    for some in chunks(facts):
-        query = f"SELECT id, entity, property FROM facts WHERE id IN ({placeholders(some)})"
-        found.update((fact, (entity, name)) for fact, entity, name in connection.execute(query, some))
-    return found
-
-
-def _take_awaited_edges(
-    connection: sqlite3.Connection, rows: dict[bytes, int], facts: dict[int, tuple[SlotRow, bytes]]
-) -> list[ObsoletesEdge]:
-    """The edges that waited for these blocks; they wait no longer."""
-    if connection.execute("SELECT 1 FROM awaited LIMIT 1").fetchone() is None:
-        return []
-    edges: list[ObsoletesEdge] = []
-    for change, row in rows.items():
-        span = (change + b"\x00\x00", change + b"\xff\xff")
-        found = connection.execute("SELECT target, fact FROM awaited WHERE target BETWEEN ? AND ?", span).fetchall()
-        if not found:
-            continue
-        connection.execute("DELETE FROM awaited WHERE target BETWEEN ? AND ?", span)
-        places = _slots_of_facts(connection, [fact for _, fact in found])
-        for target, fact in found:
-            index = int.from_bytes(target[CHANGE_ID_BYTES:], "big")
-            own = facts.get(row * MAX_FACTS + index) if index < MAX_FACTS else None
-            if own is not None and own[0] == places[fact]:
-                edges.append((row * MAX_FACTS + index, fact))
-    return edges
-
-
-def _effective_times(
-    connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], edges: list[ObsoletesEdge]
-) -> dict[int, int]:
-    """Give the time from which each new fact counts.
-
-    Its change's, or that of a fact that it obsoletes, if that is later.
-
-    An id from another slot obsoletes nothing and does not count here either.
-    """
-    targets: dict[int, list[int]] = {}
-    for target, fact in edges:
-        targets.setdefault(fact, []).append(target)
-    effective: dict[int, int] = {}
-    own = set(rows.values())
-    older = list({target for target, _ in edges if target // MAX_FACTS not in own})
-    for some in chunks(older):
-        effective.update(
-            connection.execute(f"SELECT id, {effective_sql()} FROM facts f WHERE id IN ({placeholders(some)})", some)
-        )
-    for block in blocks:
-        for index in range(len(block.facts)):
-            fact = rows[block.id] * MAX_FACTS + index
-            effective[fact] = max([block.at_us, *(effective[target] for target in targets.get(fact, ()))])
-    return effective
-
-
-def _log_order(
-    connection: sqlite3.Connection, blocks: list[Block], rows: dict[bytes, int], edges: list[ObsoletesEdge]
-) -> dict[int, int]:
-    """Give the place of each new change in the log.
-
-    Its time, or just behind that of a change whose facts it obsoletes.
-    """
-    parents: dict[int, set[int]] = {}
-    for target, fact in edges:
-        parents.setdefault(fact // MAX_FACTS, set()).add(target // MAX_FACTS)
-    order: dict[int, int] = {}
-    own = set(rows.values())
-    for some in chunks(list({row for found in parents.values() for row in found} - own)):
-        order.update(connection.execute(f"SELECT id, ordered_at FROM changes WHERE id IN ({placeholders(some)})", some))
-    for block in blocks:
-        row = rows[block.id]
-        order[row] = max([block.at_us, *(order[parent] + 1 for parent in parents.get(row, ()) if parent != row)])
-    return order
 
 
 def _insert_changes(
@@ -349,47 +274,3 @@ def _choose_leads(connection: sqlite3.Connection, batches: Iterable[tuple[int, b
         lead = min(parts[place])[2]
         moved += [(lead, row) for _, _, row, before in parts[place] if before != lead]
     connection.executemany("UPDATE changes SET lead = ? WHERE id = ?", moved)
-
-
-def _unset_current(connection: sqlite3.Connection, edges: list[ObsoletesEdge], accepted: Mapping[int, bool]) -> None:
-    """What an accepted fact obsoletes is a leaf no longer."""
-    known = dict(accepted)
-    for some in chunks([fact for _, fact in edges if fact not in accepted]):
-        known.update(connection.execute(f"SELECT id, accepted FROM facts WHERE id IN ({placeholders(some)})", some))
-    targets = [(target,) for target, fact in edges if known[fact]]
-    connection.executemany("UPDATE facts SET current = 0 WHERE id = ?", targets)
-
-
-def _propagate_effective_times(connection: sqlite3.Connection, arrived: list[ObsoletesEdge]) -> None:
-    """Let the effective time of a late fact reach those that obsolete it, and theirs."""
-    work = [target for target, _ in arrived]
-    while work:
-        target = work.pop()
-        raised = connection.execute(
-            f"""UPDATE facts AS f
-                SET later = later + (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target) - {effective_sql()}
-                WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
-                  AND {effective_sql()} < (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target)
-                RETURNING id""",
-            {"target": target},
-        ).fetchall()
-        work += [fact for (fact,) in raised]
-
-
-def _propagate_log_order(connection: sqlite3.Connection, arrived: list[ObsoletesEdge]) -> None:
-    """Move what was made knowing of a late change behind it in the log.
-
-    And what was made in knowledge of that.
-    """
-    work = {target // MAX_FACTS for target, _ in arrived}
-    while work:
-        parent = work.pop()
-        span = {"first": parent * MAX_FACTS, "last": parent * MAX_FACTS + MAX_FACTS - 1}
-        moved = connection.execute(
-            f"""UPDATE changes SET ordered_at = (SELECT ordered_at + 1 FROM changes WHERE id = :parent)
-                WHERE id IN (SELECT DISTINCT fact / {MAX_FACTS} FROM obsoletes WHERE target BETWEEN :first AND :last)
-                  AND id <> :parent AND ordered_at <= (SELECT ordered_at FROM changes WHERE id = :parent)
-                RETURNING id""",
-            {"parent": parent, **span},
-        ).fetchall()
-        work.update(row for (row,) in moved)

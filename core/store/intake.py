@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from core.changes import Block, change_id, decode_block, verify_block
 from core.errors import AuthorUnknown, BlockRefused
 from core.header import fleet_id
-from core.member_values import MEMBER_PROPERTIES
 from core.membership import Membership
 from core.store.connection import read_meta, transaction, write_meta
-from core.store.indexes.member_facts import read_ever_admitted
+from core.store.indexes.member_facts import read_ever_admitted, speaks_of_members
 from core.store.ingest import Receipt, add_blocks
 from core.store.quotas import note_refused, over_limit_error, split_by_limits
 from core.store.row_ids import row_ids_of
@@ -216,7 +215,7 @@ def keep_known(
         known, over = split_by_limits(connection, known, membership(connection), fleet)
         beyond += over
         added += add_blocks(connection, known, receipt, membership(connection), fleet) if known else 0
-        if not any(fact.property in MEMBER_PROPERTIES for block in known for fact in block.facts):
+        if not any(map(speaks_of_members, known)):
             break
     if left:
         before = read_refused(connection)

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from core.authority import may_succeed
 from core.changes import Block
 from core.errors import OverLimit
-from core.member_values import LIMIT_PROPERTY, MEMBER_PROPERTIES, ROLE_PROPERTY, may_limit
+from core.member_values import LIMIT_PROPERTY, ROLE_PROPERTY, may_limit
 from core.membership import Membership
 from core.store.connection import VALUE_SQL, load_value, read_meta, write_meta
-from core.store.indexes.member_facts import read_ever_admins, read_successions
+from core.store.indexes.member_facts import read_ever_admins, read_successions, speaks_of_members
 from core.value_codec import MAX_FACTS
 
 DEFAULT_LIMIT = 50_000
@@ -230,11 +230,6 @@ def _read_limits(
             stated = [load_value(value) for author, value in rows if author in admins]
             limits[device] = max([limits[device], *(value for value in stated if may_limit(value))])
     return limits
-
-
-def speaks_of_members(block: Block) -> bool:
-    """Whether a change says something about members."""
-    return any(fact.property in MEMBER_PROPERTIES for fact in block.facts)
 
 
 def _read_number(connection: sqlite3.Connection, key: str, device: bytes) -> int:

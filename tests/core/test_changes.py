@@ -325,7 +325,7 @@ def test_another_form_of_a_body_is_refused(what: str, body: bytes) -> None:
 
 
 def test_a_body_is_bound_to_its_header() -> None:
-    other = make_body([replace(BLOCK.facts[0], value="another")], None, SEED)
+    other = make_body([BLOCK.facts[0]._replace(value="another")], None, SEED)
     with pytest.raises(BlockRefused, match="signed"):
         decode_block(BLOCK.header.data + other.data)
     salted = make_body(BLOCK.facts, BLOCK.body.note if isinstance(BLOCK.body.note, str) else None, b"t" * 16)

@@ -32,6 +32,7 @@ from core.store.indexes.member_facts import (
     KIND_PROPERTY_ROW,
     LAST_MEMBER_PROPERTY,
     load_membership,
+    speaks_of_members,
 )
 from core.store.indexes.standings import note_standings
 from core.store.indexes.withdrawals import refresh_void
@@ -64,13 +65,13 @@ class MembershipCache:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Which of new changes and of their facts have effect, by row id.
+    """Which of new changes have effect, and which of their facts have none, by row id.
 
     Before what depends on their chains is known.
     """
 
     changes: Mapping[int, bool]
-    facts: Mapping[int, bool]
+    without_effect: AbstractSet[int]
 
 
 def initial_acceptance(
@@ -83,23 +84,28 @@ def initial_acceptance(
     What is not sure yet has none: changes of devices that may write at some places only, and facts about members.
     """
     changes: dict[int, bool] = {}
-    facts: dict[int, bool] = {}
+    without_effect: set[int] = set()
     wrong = set(faulty)
     roles: dict[bytes, str] = {}
     for block in blocks:
-        if block.device not in roles:
-            authority = membership.authority(block.device)
-            roles[block.device] = authority.uniform_role if authority.is_uniform else NO_ROLE
-        role = NO_ROLE if block.id in wrong else roles[block.device]
-        row = rows[block.id]
+        device, row = block.device, rows[block.id]
+        if device not in roles:
+            authority = membership.authority(device)
+            roles[device] = authority.uniform_role if authority.is_uniform else NO_ROLE
+        role = NO_ROLE if block.id in wrong else roles[device]
         changes[row] = role in WRITING_ROLES
-        for place, fact in enumerate(block.facts):
-            facts[row * MAX_FACTS + place] = (
-                role in WRITING_ROLES
-                and fact.property not in MEMBER_PROPERTIES
-                and (role == "admin" or not membership.is_reserved(fact.entity))
+        facts = range(row * MAX_FACTS, row * MAX_FACTS + len(block.facts))
+        if role not in WRITING_ROLES:
+            without_effect.update(facts)
+        elif speaks_of_members(block) or (
+            role != "admin" and any(map(membership.is_reserved, {fact.entity for fact in block.facts}))
+        ):
+            without_effect.update(
+                number
+                for number, fact in zip(facts, block.facts, strict=True)
+                if fact.property in MEMBER_PROPERTIES or (role != "admin" and membership.is_reserved(fact.entity))
             )
-    return Accepted(changes, facts)
+    return Accepted(changes, without_effect)
 
 
 def update_acceptance(
@@ -117,7 +123,7 @@ def update_acceptance(
     `settled` are the changes that were found to follow from their chains meanwhile, `faulty` those that do not.
     """
     new = {block.id for block in blocks}
-    spoken = [block.id for block in blocks if any(fact.property in MEMBER_PROPERTIES for fact in block.facts)]
+    spoken = [block.id for block in blocks if speaks_of_members(block)]
     # What had counted until its late previous one came counts no more, members' facts among it.
     late = [change for change in faulty if change not in new]
     after = before

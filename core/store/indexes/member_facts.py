@@ -15,9 +15,17 @@ from dataclasses import dataclass
 
 from core.authority import evaluate_membership, ever_admins, ever_admitted
 from core.chain_links import State
-from core.changes import FLEET_ENTITY, fact_id
+from core.changes import FLEET_ENTITY, Block, fact_id
 from core.header import device_id
-from core.member_values import MAX_HEADS, RECOVERY_PROPERTY, ROLE_PROPERTY, Cut, Mark, parse_recovery
+from core.member_values import (
+    MAX_HEADS,
+    MEMBER_PROPERTIES,
+    RECOVERY_PROPERTY,
+    ROLE_PROPERTY,
+    Cut,
+    Mark,
+    parse_recovery,
+)
 from core.membership import MemberFact, Membership
 from core.store.connection import VALUE_SQL, load_value
 from core.store.indexes.chain_sides import StoredChains
@@ -28,6 +36,7 @@ from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, Value, encode
 KIND_PROPERTY_ROW = 1
 FIRST_MEMBER_PROPERTY, ROLE_PROPERTY_ROW, LAST_MEMBER_PROPERTY = 4, 5, 6
 """Row ids of the properties of members (schema.sql)."""
+_NAMES = frozenset(MEMBER_PROPERTIES)
 
 
 def _read_founder(connection: sqlite3.Connection, fleet: bytes) -> bytes | None:
@@ -148,6 +157,11 @@ def _read_member_facts(connection: sqlite3.Connection, admins: AbstractSet[bytes
         )
         for row, _, device, member, name, value, moment, position in rows
     ]
+
+
+def speaks_of_members(block: Block) -> bool:
+    """Whether a change says something about members."""
+    return not _NAMES.isdisjoint([fact.property for fact in block.facts])
 
 
 @dataclass(frozen=True, slots=True)

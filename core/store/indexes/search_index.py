@@ -11,13 +11,13 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import FieldlineError
 from core.fleet_secrets import SECRET_PROPERTIES
 from core.schema import SCHEMA_PROPERTY_PREFIX
-from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
+from core.store.connection import MAX_SQL_VARIABLES, VALUE_SQL, chunks, load_value, placeholders
 from core.store.scope import Scope
 from core.value_codec import Value, encode_value
 
@@ -129,24 +129,48 @@ def create_new_texts_table(connection: sqlite3.Connection) -> None:
     connection.execute(_NEW_TEXTS_SQL)
 
 
-def index_facts(connection: sqlite3.Connection, span: range) -> None:
-    """Take in the facts whose row ids are in this span.
+def index_facts(
+    connection: sqlite3.Connection,
+    slots: Mapping[int, tuple[int, int]],
+    stated: Sequence[tuple[int, bytes]],
+    properties: Mapping[str, int],
+    known_contents: int,
+) -> None:
+    """Take in facts that are about to be added, behind all others.
 
-    They must lie behind all that were taken in before.
+    Args:
+        connection: the store's.
+        slots: entity and property of each fact by their rows, in ascending order.
+        stated: for each the row and the bytes of its value.
+        properties: the row ids of the properties.
+        known_contents: the last row of a value that any fact has stated before.
     """
-    rows = connection.execute(
-        f"SELECT f.id, p.name, {VALUE_SQL} FROM facts f CROSS JOIN properties p ON p.id = f.property"
-        " WHERE f.id BETWEEN ? AND ?"
-        " AND NOT EXISTS (SELECT 1 FROM facts g WHERE g.property = f.property AND g.content = f.content AND g.id < ?)",
-        (span.start, span.stop - 1, span.start),
-    ).fetchall()
-    firsts: dict[tuple[str, bytes], int] = {}
-    for fact, name, value in rows:
-        if name not in UNINDEXED_PROPERTIES and not name.startswith(SCHEMA_PROPERTY_PREFIX):
-            firsts.setdefault((name, value), fact)
-    texts = [(fact, text) for (name, value), fact in firsts.items() if (text := indexed_text(name, load_value(value)))]
+    names = {
+        row: name
+        for name, row in properties.items()
+        if name not in UNINDEXED_PROPERTIES and not name.startswith(SCHEMA_PROPERTY_PREFIX)
+    }
+    firsts: dict[tuple[int, int], tuple[int, bytes]] = {}
+    for (fact, (_, name)), (content, value) in zip(slots.items(), stated, strict=True):
+        if name in names and (name, content) not in firsts:
+            firsts[name, content] = fact, value
+    for pair in _known_pairs(connection, [pair for pair in firsts if pair[1] <= known_contents]):
+        del firsts[pair]
+    texts = [(fact, text) for (name, _), (fact, value) in firsts.items() if (text := _text_in_sql(names[name], value))]
     if texts:
         _add_texts(connection, texts)
+
+
+def _known_pairs(connection: sqlite3.Connection, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those of these pairs of property and value, by their rows, that a fact states."""
+    found: list[tuple[int, int]] = []
+    for some in chunks(pairs, MAX_SQL_VARIABLES // 2):
+        query = (
+            f"WITH pair (property, content) AS (VALUES {','.join(['(?, ?)'] * len(some))}) SELECT * FROM pair"
+            " WHERE EXISTS (SELECT 1 FROM facts f WHERE f.property = pair.property AND f.content = pair.content)"
+        )
+        found += connection.execute(query, [number for pair in some for number in pair]).fetchall()
+    return found
 
 
 def _add_texts(connection: sqlite3.Connection, texts: list[tuple[int, str]]) -> None:
