@@ -23,8 +23,8 @@ from core.slots import Absent
 from core.sort_order import natural_key
 from core.value_codec import Ref, Scalar, encode_value
 
-_UNIQUE_KEY_BYTES = 8
-"""Of a million keys two are alike by chance once in 40 million stores; nothing is found when they are looked at."""
+_UNIQUE_KEY_BYTES = 5
+"""Of a million keys two are alike by chance in every third store; nothing is found when they are looked at."""
 
 ParentsOf = Callable[[bytes], Collection[bytes]]
 """The changes of the facts that a change names: its author had them."""

@@ -15,6 +15,7 @@ from core.value_codec import Value
 from core.values import is_of_type
 
 _DIGITS = re.compile("[0-9]+")
+_ZERO_IN_FRONT = re.compile("(?<![0-9])0[0-9]")
 _LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ı": "i", "þ": "th"})
 """Letters that Unicode does not take apart."""
 
@@ -26,13 +27,15 @@ def natural_key(text: str) -> str:
 
     For places where texts are compared by code.
 
-    SQLite and Python order these texts alike. What differs in case and accents alone is in the order of its letters.
+    SQLite and Python order these texts alike. What differs in case, accents and zeros in front alone is in the order
+    of its letters, which are added where the key does not tell them.
     """
     folded = text.casefold()
     plain = folded
     if not folded.isascii():
         plain = "".join(char for char in normalize("NFKD", folded) if not combining(char)).translate(_LETTERS)
-    return f"{_DIGITS.sub(_numbered, plain)}\0{folded}"
+    key = _DIGITS.sub(_numbered, plain)
+    return key if plain == folded and not _ZERO_IN_FRONT.search(plain) else f"{key}\0{folded}"
 
 
 def _numbered(digits: re.Match[str]) -> str:

@@ -1,10 +1,8 @@
 """Open a store, and bring its tables to this version step by step.
 
-One version at a time.
+The steps are in core/store/migration_steps.py.
 
-A step never
-touches what `changes` and `blocks` say. All functions but `open_database` run on the store's thread with the plain
-connection.
+All functions but `open_database` run on the store's thread with the plain connection.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,13 +26,12 @@ from core.store.connection import (
     translate_sqlite_errors,
 )
 from core.store.types import OnProgress, ignore_progress
-from core.value_codec import MAX_FACTS
 
 APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 18
+STORE_VERSION = 19
 _MIN_FREE_SHARE, _MIN_FREE_PAGES = 0.1, 1000
 """Free pages of a file that it is worth to write it anew for."""
 _BUSY_TIMEOUT_MS = int(connection.BUSY_TIMEOUT_S * 1000)
@@ -223,128 +219,6 @@ def _read_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
-    """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import conflict_index, holdings, proven_positions, search_index, standings, withdrawals
-
-    return {
-        8: withdrawals.create_tables,
-        9: _order_names_naturally,
-        10: proven_positions.create_tables,
-        11: holdings.create_tables,
-        12: standings.create_tables,
-        13: search_index.create_new_texts_table,
-        16: conflict_index.shorten_keys,
-    }
-
-
-def _pack_blocks(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Compress the blocks, and keep the index of the search without what nobody reads.
-
-    Like other long steps it calls back with the row of the change that it is at, and the last; it gives the last.
-    """
-    from core.store import block_table
-    from core.store.indexes import search_index
-
-    connection.execute("CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT")
-    last = _last_row(connection)
-    block_table.pack_loose(connection, lambda row: on_row(row, last))
-    search_index.rebuild_index(connection)
-    return last
-
-
-def _last_row(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT coalesce(max(id), 0) FROM changes").fetchone()[0])
-
-
-def _intern_values(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Keep each value once, and no index of facts that another one covers."""
-    last = _last_row(connection)
-    for statement in _INTERN_VALUES_SQL.split(";"):
-        connection.execute(statement.strip())
-    connection.execute(_FACTS_SQL.format(time="effective"))
-    for row in range(0, last + 1, _CHANGES_PER_STEP):
-        on_row(row, last)
-        connection.execute(_COPY_FACTS_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
-    for statement in _FACTS_INDEXES_SQL.split(";"):
-        connection.execute(statement.strip())
-    return last
-
-
-_CHANGES_PER_STEP = 500
-_COPY_FACTS_SQL = """
-INSERT INTO facts (id, entity, property, content, effective, accepted, current)
-  SELECT f.id, f.entity, f.property, v.id, f.effective, f.accepted, f.current
-  FROM facts_before f CROSS JOIN contents v ON v.value = f.value WHERE f.id BETWEEN ? AND ? ORDER BY f.id
-"""
-_FACTS_SQL = """
-CREATE TABLE facts (
-  id INTEGER PRIMARY KEY,
-  entity INTEGER NOT NULL REFERENCES entities,
-  property INTEGER NOT NULL REFERENCES properties,
-  content INTEGER NOT NULL REFERENCES contents,
-  {time} INTEGER NOT NULL,
-  accepted INTEGER NOT NULL,
-  current INTEGER NOT NULL
-) STRICT
-"""
-_INTERN_VALUES_SQL = """
-CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
-INSERT INTO contents (value) SELECT value FROM facts GROUP BY value ORDER BY min(id);
-ALTER TABLE facts RENAME TO facts_before
-"""
-_FACTS_INDEXES_SQL = """
-DROP TABLE facts_before;
-CREATE INDEX facts_slot ON facts (entity, property, current);
-CREATE INDEX facts_content ON facts (property, content)
-"""
-
-
-def _shorten_rows(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Keep nothing that follows from something else, and make packs larger."""
-    from core.store import block_table
-    from core.store.indexes import search_index
-
-    last = _last_row(connection)
-    _date_by_changes(connection, last, lambda row: on_row(row // 2, last))
-    block_table.repack(connection, lambda row: on_row((last + row) // 2, last))
-    search_index.drop_texts(connection)
-    return last
-
-
-def _date_by_changes(connection: sqlite3.Connection, last: int, on_row: Callable[[int], object]) -> None:
-    """Keep of when a fact counts from how much later that is than its change."""
-    connection.execute("ALTER TABLE facts RENAME TO facts_before")
-    connection.execute(_FACTS_SQL.format(time="later"))
-    for row in range(0, last + 1, _CHANGES_PER_STEP):
-        on_row(row)
-        connection.execute(_COPY_LATER_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
-    for statement in _FACTS_INDEXES_SQL.split(";"):
-        connection.execute(statement.strip())
-
-
-_COPY_LATER_SQL = f"""
-INSERT INTO facts (id, entity, property, content, later, accepted, current)
-  SELECT f.id, f.entity, f.property, f.content, f.effective - c.at, f.accepted, f.current
-  FROM facts_before f CROSS JOIN changes c ON c.id = f.id / {MAX_FACTS} WHERE f.id BETWEEN ? AND ? ORDER BY f.id
-"""
-
-
-def _order_names_naturally(connection: sqlite3.Connection) -> None:
-    """Keep titles and inbox items in natural order, and which are accepted.
-
-    The order in which people sort.
-
-    Both tables are derived, and are filled when the inbox is read the next time.
-    """
-    from core.store.indexes import conflict_index, inbox_cache
-
-    connection.execute("DROP TABLE titles")
-    connection.execute("DROP TABLE matters")
-    conflict_index.create_titles_table(connection)
-    inbox_cache.create_items_table(connection)
-
-
 def initialize_store(connection: sqlite3.Connection) -> None:
     """Make the tables of a new store, in a transaction of its own."""
     from importlib.resources import files
@@ -367,7 +241,6 @@ def initialize_store(connection: sqlite3.Connection) -> None:
     for make in (
         search_index.create_tables,
         conflict_index.create_tables,
-        conflict_index.create_titles_table,
         obsolete_hints.create_tables,
         inbox_cache.create_tables,
         withdrawals.create_tables,
@@ -384,7 +257,9 @@ def migrate_store(connection: sqlite3.Connection, on_progress: OnProgress) -> No
 
     The version is asked for here: another process may have done it while this one waited for the lock.
     """
-    steps, long_steps = _steps(), {14: _pack_blocks, 15: _intern_values, 17: _shorten_rows}
+    from core.store.migration_steps import LONG_STEPS, short_steps
+
+    steps, long_steps = short_steps(), LONG_STEPS
     to_do = range(_read_version(connection), STORE_VERSION)
     done = 0
     for step in to_do:

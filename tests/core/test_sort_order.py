@@ -71,3 +71,11 @@ def test_a_spreadsheet_finds_no_formula(text: str) -> None:
 @pytest.mark.parametrize("text", ["-5", "-0.5", "5", "it's", "a=b", ""])
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
     assert escape_cell(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("Lane 10", "lane 210"), ("Lane 010", "lane 210\0lane 010"), ("0", "10"), ("Käse", "kase\0käse")],
+)
+def test_the_text_stands_behind_the_key_only_where_that_does_not_tell_it(text: str, key: str) -> None:
+    assert natural_key(text) == key

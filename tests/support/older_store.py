@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 from core.store.indexes.search_index import define_functions
@@ -13,6 +14,41 @@ INSERT INTO said_before SELECT fact, text FROM said;
 DROP VIEW said;
 DROP TABLE said_facts;
 ALTER TABLE said_before RENAME TO said;
+"""
+_VERSION_18_SQL = """
+CREATE TABLE titles (kind TEXT, sort TEXT, entity BLOB, PRIMARY KEY (kind, sort, entity)) STRICT, WITHOUT ROWID;
+ALTER TABLE clues RENAME TO clues_after;
+CREATE TABLE clues (
+  entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL, reading INTEGER NOT NULL, sort TEXT
+) STRICT;
+INSERT INTO clues SELECT c.entity, n.name, c.odd, c.reading, with_repeat(c.sort)
+  FROM clues_after c LEFT JOIN index_names n ON n.id = c.kind;
+INSERT INTO titles SELECT c.kind, c.sort, e.entity FROM clues c JOIN entities e ON e.id = c.entity
+  WHERE c.kind IS NOT NULL;
+DROP TABLE clues_after;
+ALTER TABLE claims RENAME TO claims_after;
+CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
+INSERT INTO claims SELECT CAST(claim || x'000000' AS BLOB), entity FROM claims_after;
+DROP TABLE claims_after;
+CREATE INDEX claims_entity ON claims (entity);
+ALTER TABLE spans RENAME TO spans_after;
+CREATE TABLE spans (
+  space TEXT, first BLOB, last BLOB, entity INTEGER, PRIMARY KEY (space, first, last, entity)
+) STRICT, WITHOUT ROWID;
+INSERT INTO spans SELECT n.name, s.first, s.last, s.entity FROM spans_after s JOIN index_names n ON n.id = s.space;
+DROP TABLE spans_after;
+CREATE INDEX spans_entity ON spans (entity);
+ALTER TABLE mentions RENAME TO mentions_after;
+CREATE TABLE mentions (
+  entity INTEGER, target BLOB, kind TEXT, PRIMARY KEY (entity, target, kind)
+) STRICT, WITHOUT ROWID;
+INSERT INTO mentions SELECT m.entity, coalesce(e.entity, m.target), coalesce(n.name, '')
+  FROM mentions_after m LEFT JOIN entities e ON e.id = m.target LEFT JOIN index_names n ON n.id = m.kind;
+DROP TABLE mentions_after;
+CREATE INDEX mentions_target ON mentions (target);
+UPDATE matters SET sort = with_repeat(sort);
+DROP TABLE index_names;
+PRAGMA user_version = 18;
 """
 _VERSION_14_SQL = f"""
 {_WITH_TEXTS_SQL}
@@ -66,15 +102,30 @@ PRAGMA user_version = 17;
 """
 
 
+def make_version_18(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a store back to those of version 18."""
+    connection.commit()
+    connection.create_function("with_repeat", 1, _with_repeat)
+    connection.executescript(_VERSION_18_SQL)
+
+
+def _with_repeat(sort: str | None) -> str | None:
+    """Give a sort key with the text behind it, of numbers of less than nine digits."""
+    if sort is None or "\0" in sort:
+        return sort
+    return f"{sort}\0{re.sub('[0-9]+', lambda digits: digits.group()[1:], sort)}"
+
+
 def make_version_17(connection: sqlite3.Connection) -> None:
     """Bring the tables of a store back to those of version 17."""
-    connection.commit()
+    make_version_18(connection)
     define_functions(connection)
     connection.executescript(_VERSION_17_SQL)
 
 
 def make_version_14(connection: sqlite3.Connection) -> None:
     """Bring the tables of a store back to those of version 14."""
+    make_version_18(connection)
     loosen(connection)
     connection.commit()
     define_functions(connection)

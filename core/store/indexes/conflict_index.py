@@ -23,6 +23,7 @@ from core.schema import RETIRED, Kind, Property, Schema
 from core.store import entities
 from core.store.connection import chunks, placeholders
 from core.store.indexes.ancestry import Ancestry
+from core.store.row_ids import intern_values
 from core.store.scope import NOW, Scope
 from core.value_codec import Ref
 
@@ -41,40 +42,36 @@ _TABLES_SQL = """
 CREATE TABLE readings (number INTEGER NOT NULL) STRICT;
 INSERT INTO readings VALUES (0);
 CREATE TABLE unread (entity INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE index_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE clues (
-  entity INTEGER PRIMARY KEY, kind TEXT, odd INTEGER NOT NULL, reading INTEGER NOT NULL, sort TEXT
+  entity INTEGER PRIMARY KEY, kind INTEGER, odd INTEGER NOT NULL, reading INTEGER NOT NULL, sort TEXT
 ) STRICT;
+CREATE INDEX clues_order ON clues (kind, sort) WHERE kind IS NOT NULL;
 CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
 CREATE INDEX claims_entity ON claims (entity);
 CREATE TABLE spans (
-  space TEXT, first BLOB, last BLOB, entity INTEGER, PRIMARY KEY (space, first, last, entity)
+  space INTEGER, first BLOB, last BLOB, entity INTEGER, PRIMARY KEY (space, first, last, entity)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spans_entity ON spans (entity);
 CREATE TABLE mentions (
-  entity INTEGER, target BLOB, kind TEXT, PRIMARY KEY (entity, target, kind)
+  entity INTEGER, target ANY, kind INTEGER, PRIMARY KEY (entity, target, kind)
 ) STRICT, WITHOUT ROWID;
 """
-
-_TITLES_SQL = """
-CREATE TABLE titles (
-  kind TEXT, sort TEXT, entity BLOB, PRIMARY KEY (kind, sort, entity)
-) STRICT, WITHOUT ROWID;
-"""
-"""The row of an entity is found by the kind and the order in its clues."""
-
-_SHORTER_KEYS_SQL = """
-UPDATE clues SET sort = (SELECT t.sort FROM entities e JOIN titles t ON t.entity = e.entity WHERE e.id = clues.entity);
-DROP INDEX IF EXISTS titles_entity;
-ALTER TABLE claims RENAME TO claims_before;
-CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
-INSERT OR IGNORE INTO claims (claim, entity) SELECT substr(claim, 1, 8), entity FROM claims_before;
-DROP TABLE claims_before;
-CREATE INDEX claims_entity ON claims (entity)
-"""
+"""Kinds and spaces are rows of `index_names`; 0 is any kind. A target of which no fact is here has no row of its own:
+it is there with its id, until the entity that refers to it is read again."""
+_ANY_KIND = 0
+NAME_ROW_SQL = "(SELECT id FROM index_names WHERE name = ?)"
+_TARGET_SQL = (
+    "CASE typeof(t.target) WHEN 'blob' THEN t.target ELSE (SELECT entity FROM entities WHERE id = t.target) END"
+)
+_TARGET_ROW_SQL = (
+    "CASE typeof(m.target) WHEN 'blob' THEN (SELECT id FROM entities WHERE entity = m.target) ELSE m.target END"
+)
+"""The row of what a mention `m` refers to, NULL while no fact of it is here."""
 
 # Two networks are nested or apart: one overlaps another if it begins before an earlier one ends, or the next begins
 # before it ends itself.
-_SUSPECTS_SQL = """
+_SUSPECTS_SQL = f"""
 SELECT entity FROM contested
 UNION SELECT entity FROM clues WHERE odd
 UNION SELECT entity FROM claims WHERE claim IN (SELECT claim FROM claims GROUP BY claim HAVING count(*) > 1)
@@ -84,8 +81,8 @@ UNION SELECT entity FROM (
   FROM spans WINDOW run AS (PARTITION BY space ORDER BY first, last DESC, entity)
 ) WHERE next <= last OR first <= reached
 UNION SELECT m.entity FROM mentions m
-  LEFT JOIN entities e ON e.entity = m.target LEFT JOIN clues c ON c.entity = e.id
-  WHERE c.kind IS NULL OR (m.kind <> '' AND m.kind <> c.kind)
+  LEFT JOIN clues c ON c.entity = {_TARGET_ROW_SQL}
+  WHERE c.kind IS NULL OR (m.kind <> 0 AND m.kind <> c.kind)
 """
 
 
@@ -111,28 +108,9 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
 
 
-def create_titles_table(connection: sqlite3.Connection) -> None:
-    """Make the table of the order of titles.
-
-    It is filled when everything is read under this version of the clues.
-    """
-    for statement in _TITLES_SQL.split(";"):
-        connection.execute(statement)
-
-
-def shorten_keys(connection: sqlite3.Connection) -> None:
-    """Make of earlier tables those of now, which find titles by the clues.
-
-    And have the first half of what only one may have.
-    """
-    connection.execute("ALTER TABLE clues ADD COLUMN sort TEXT")
-    for statement in _SHORTER_KEYS_SQL.split(";"):
-        connection.execute(statement.strip())
-
-
 def reset_index(connection: sqlite3.Connection) -> None:
     """Let everything be read again."""
-    for table in ("unread", "clues", "claims", "spans", "mentions", "titles", "matters"):
+    for table in ("unread", "clues", "claims", "spans", "mentions", "index_names", "matters"):
         connection.execute(f"DELETE FROM {table}")
     connection.execute("UPDATE readings SET number = number + 1")
     connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
@@ -174,7 +152,7 @@ def index_unread(connection: sqlite3.Connection, schema: Schema, limit: int) -> 
     _store_entries(
         connection,
         [
-            (record.entity, ids[record.entity], build_index_entry(record, schema, known.named_by))
+            (ids[record.entity], build_index_entry(record, schema, known.named_by))
             for record in _records_to_index(connection, list(ids), schema)
         ],
         this,
@@ -225,9 +203,11 @@ def find_network_neighbours(
         space, first, last = network_range(kind, prop, network)
         above = [network_range(kind, prop, network.supernet(new_prefix=size))[1] for size in range(network.prefixlen)]
         # Two networks are nested or apart: one of both begins within the other.
-        within = "SELECT entity FROM spans WHERE space = ? AND first BETWEEN ? AND ?"
+        within = f"SELECT entity FROM spans WHERE space = {NAME_ROW_SQL} AND first BETWEEN ? AND ?"
         numbers.update(number for (number,) in connection.execute(within, (space, first, last)))
-        around_it = f"SELECT entity FROM spans WHERE space = ? AND first IN ({placeholders(above)}) AND last >= ?"
+        around_it = (
+            f"SELECT entity FROM spans WHERE space = {NAME_ROW_SQL} AND first IN ({placeholders(above)}) AND last >= ?"
+        )
         numbers.update(number for (number,) in connection.execute(around_it, (space, *above, last)))
     found = [
         entity
@@ -275,10 +255,6 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
         kept = _stored_rows(connection, ids)
         for record in _records_to_index(connection, list(ids), schema):
             wrong += kept[record.entity] != _entry_rows(build_index_entry(record, schema, known.named_by))
-    (stray,) = connection.execute(
-        "SELECT (SELECT count(*) FROM titles) - (SELECT count(*) FROM clues WHERE kind IS NOT NULL)"
-    ).fetchone()
-    wrong += abs(stray)
     if not wrong:
         return []
     return [FieldlineError("clues: those of {count} entities are wrong, by what the changes say.", count=wrong)]
@@ -300,11 +276,10 @@ def _referenced_entities(record: Record) -> Iterable[bytes]:
 
 
 def _entry_rows(clues: ConflictIndexEntry) -> tuple[object, ...]:
-    titles = {(clues.kind, clues.sort_key)} if clues.kind is not None else set()
     return (
         clues.kind,
         clues.has_own_item,
-        titles,
+        clues.sort_key if clues.kind is not None else None,
         set(clues.unique_keys),
         set(clues.network_ranges),
         set(clues.references),
@@ -314,34 +289,23 @@ def _entry_rows(clues: ConflictIndexEntry) -> tuple[object, ...]:
 def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> dict[bytes, tuple[object, ...]]:
     """What is kept of these entities, by row ids, in the shape of `_entry_rows`."""
     numbers = list(ids.values())
-    own: dict[int, tuple[str | None, bool]] = {}
-    sets: list[dict[object, set[object]]] = [{}, {}, {}, {}]
     listed = placeholders(numbers)
-    for number, kind, odd in connection.execute(
-        f"SELECT entity, kind, odd FROM clues WHERE entity IN ({listed})", numbers
-    ):
-        own[number] = kind, bool(odd)
-    titles_query = (
-        "SELECT t.entity, t.kind, t.sort FROM clues c CROSS JOIN entities e ON e.id = c.entity"
-        " CROSS JOIN titles t ON t.kind = c.kind AND t.sort = c.sort AND t.entity = e.entity"
+    query = (
+        "SELECT c.entity, n.name, c.odd, c.sort FROM clues c LEFT JOIN index_names n ON n.id = c.kind"
+        f" WHERE c.entity IN ({listed})"
     )
-    for found, query in (
-        (sets[0], f"{titles_query} WHERE c.entity IN ({listed})"),
-        (sets[1], f"SELECT entity, claim FROM claims WHERE entity IN ({listed})"),
-        (sets[2], f"SELECT entity, space, first, last FROM spans WHERE entity IN ({listed})"),
-        (sets[3], f"SELECT entity, target, kind FROM mentions WHERE entity IN ({listed})"),
-    ):
-        for entity, *columns in connection.execute(query, numbers):
+    own = {number: (kind, bool(odd), sort) for number, kind, odd, sort in connection.execute(query, numbers)}
+    sets: list[dict[object, set[object]]] = [{}, {}, {}]
+    queries = (
+        "SELECT t.entity, t.claim FROM claims t",
+        "SELECT t.entity, n.name, t.first, t.last FROM spans t JOIN index_names n ON n.id = t.space",
+        f"SELECT t.entity, {_TARGET_SQL}, ifnull(n.name, '') FROM mentions t LEFT JOIN index_names n ON n.id = t.kind",
+    )
+    for found, query in zip(sets, queries, strict=True):
+        for entity, *columns in connection.execute(f"{query} WHERE t.entity IN ({listed})", numbers):
             found.setdefault(entity, set()).add(columns[0] if len(columns) == 1 else tuple(columns))
-    titles, claims, spans, mentions = sets
     return {
-        entity: (
-            *own.get(number, (None, False)),
-            titles.get(entity, set()),
-            claims.get(number, set()),
-            spans.get(number, set()),
-            mentions.get(number, set()),
-        )
+        entity: (*own.get(number, (None, False, None)), *(each.get(number, set()) for each in sets))
         for entity, number in ids.items()
     }
 
@@ -360,41 +324,54 @@ def _records_to_index(connection: sqlite3.Connection, ids: list[bytes], schema: 
             yield record_of_values(entity, stated[entity].values, schema)
 
 
-def _store_entries(
-    connection: sqlite3.Connection, clues: Sequence[tuple[bytes, int, ConflictIndexEntry]], this: int
-) -> None:
-    """Keep the clues of these entities in place of what was kept.
-
-    They are given with their rows.
-    """
-    numbers = [(number,) for _, number, _ in clues]
+def _store_entries(connection: sqlite3.Connection, clues: Sequence[tuple[int, ConflictIndexEntry]], this: int) -> None:
+    """Keep the clues of these entities, by their rows, in place of what was kept."""
+    numbers = [(number,) for number, _ in clues]
     for table in ("claims", "spans", "mentions"):
         connection.executemany(f"DELETE FROM {table} WHERE entity = ?", numbers)
-    # Titles are found by the clues that they were kept with.
-    connection.executemany(
-        "DELETE FROM titles WHERE (kind, sort) = (SELECT kind, sort FROM clues WHERE entity = ?) AND entity = ?",
-        [(number, entity) for entity, number, _ in clues],
-    )
+    names = intern_values(connection, "index_names", "name", _names_of_entries(each for _, each in clues))
+    rows = _rows_of_entities(connection, {target for _, each in clues for target, _ in each.references})
     connection.executemany(
         "INSERT OR REPLACE INTO clues (entity, kind, odd, reading, sort) VALUES (?, ?, ?, ?, ?)",
         [
-            (number, each.kind, each.has_own_item, this, each.sort_key if each.kind is not None else None)
-            for _, number, each in clues
+            (number, None, each.has_own_item, this, None)
+            if each.kind is None
+            else (number, names[each.kind], each.has_own_item, this, each.sort_key)
+            for number, each in clues
         ],
     )
     connection.executemany(
-        "INSERT INTO titles (kind, sort, entity) VALUES (?, ?, ?)",
-        [(each.kind, each.sort_key, entity) for entity, _, each in clues if each.kind is not None],
-    )
-    connection.executemany(
         "INSERT INTO claims (claim, entity) VALUES (?, ?)",
-        [(claim, number) for _, number, each in clues for claim in each.unique_keys],
+        [(claim, number) for number, each in clues for claim in each.unique_keys],
     )
     connection.executemany(
         "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)",
-        [(*span, number) for _, number, each in clues for span in each.network_ranges],
+        [(names[space], *span, number) for number, each in clues for space, *span in each.network_ranges],
     )
     connection.executemany(
         "INSERT INTO mentions (entity, target, kind) VALUES (?, ?, ?)",
-        [(number, *reference) for _, number, each in clues for reference in each.references],
+        [
+            (number, rows.get(target, target), names[kind] if kind else _ANY_KIND)
+            for number, each in clues
+            for target, kind in each.references
+        ],
     )
+
+
+def _names_of_entries(clues: Iterable[ConflictIndexEntry]) -> Iterator[str]:
+    """Give the names that stand in the tables as numbers."""
+    for each in clues:
+        if each.kind is not None:
+            yield each.kind
+        yield from (space for space, *_ in each.network_ranges)
+        yield from (kind for _, kind in each.references if kind)
+
+
+def _rows_of_entities(connection: sqlite3.Connection, entities: Collection[bytes]) -> dict[bytes, int]:
+    """The rows of those of these entities that have one."""
+    found: dict[bytes, int] = {}
+    for some in chunks(list(entities)):
+        found.update(
+            connection.execute(f"SELECT entity, id FROM entities WHERE entity IN ({placeholders(some)})", some)
+        )
+    return found

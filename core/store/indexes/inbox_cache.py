@@ -276,9 +276,13 @@ def _referring_entities(connection: sqlite3.Connection, entities: set[bytes]) ->
     for _ in range(_MAX_REFERENCE_DEPTH):
         fresh: set[bytes] = set()
         for some in chunks(sorted(wave)):
-            source = "mentions m JOIN entities e ON e.id = m.entity"
-            query = f"SELECT e.entity FROM {source} WHERE m.target IN ({placeholders(some)})"
-            fresh.update(entity for (entity,) in connection.execute(query, some))
+            # By its id where no fact of it was here when what refers to it was read.
+            query = (
+                "SELECT e.entity FROM mentions m JOIN entities e ON e.id = m.entity WHERE m.target IN"
+                f" (SELECT id FROM entities WHERE entity IN ({placeholders(some)}) UNION ALL VALUES"
+                f" {','.join(['(?)'] * len(some))})"
+            )
+            fresh.update(entity for (entity,) in connection.execute(query, [*some, *some]))
         wave = fresh - found
         found |= wave
         if not wave or len(found) > _MAX_AFFECTED_ENTITIES:

@@ -21,6 +21,7 @@ from core.sort_order import natural_key
 from core.store import entities
 from core.store.entities import EntityName, EntityRow
 from core.store.indexes import conflict_index
+from core.store.indexes.conflict_index import NAME_ROW_SQL
 from core.store.scope import Scope
 
 _MAX_UNREAD_PER_PAGE = 300
@@ -67,7 +68,7 @@ def has_many_entities(connection: sqlite3.Connection, scope: Scope, kind: str, s
     if scope.kind != "now" or not conflict_index.is_index_current(connection, schema):
         return False
     kept = connection.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM titles WHERE kind = :kind LIMIT :count)", {"kind": kind, "count": count}
+        f"SELECT count(*) FROM (SELECT 1 FROM clues WHERE kind = {NAME_ROW_SQL} LIMIT ?)", (kind, count)
     )
     return bool(kept.fetchone()[0] == count)
 
@@ -106,7 +107,11 @@ def _merge_with_titles(
     connection: sqlite3.Connection, scope: Scope, kind: str, fresh: dict[bytes, EntityName], retired: bool
 ) -> list[bytes]:
     """Put entities that were read among those of which the titles are kept."""
-    kept = connection.execute("SELECT sort, entity FROM titles WHERE kind = ? ORDER BY sort, entity", (kind,))
+    kept = connection.execute(
+        f"SELECT c.sort, e.entity FROM clues c INDEXED BY clues_order CROSS JOIN entities e ON e.id = c.entity"
+        f" WHERE c.kind = {NAME_ROW_SQL} ORDER BY c.sort, e.entity",
+        (kind,),
+    )
     added = [entity for entity, name in fresh.items() if name.kind == kind]
     if not retired:
         added = _without_retired(connection, scope, added)
@@ -173,9 +178,11 @@ def _indexed_names(
 
     Those of whom no fact came since it was kept.
     """
+    sort, entity = (natural_key(after.title), after.entity) if after else ("", b"")
     rows = connection.execute(
-        "SELECT entity FROM titles WHERE kind = ? AND (sort, entity) > (?, ?) ORDER BY sort, entity",
-        (kind, natural_key(after.title) if after else "", after.entity if after else b""),
+        "SELECT e.entity FROM clues c INDEXED BY clues_order CROSS JOIN entities e ON e.id = c.entity"
+        f" WHERE c.kind = {NAME_ROW_SQL} AND c.sort >= ? AND (c.sort > ? OR e.entity > ?) ORDER BY c.sort, e.entity",
+        (kind, sort, sort, entity),
     )
     while some := rows.fetchmany(_ROWS_PER_FETCH):
         wanted = [entity for (entity,) in some if entity not in unread]

@@ -16,7 +16,7 @@ from tests.support.pty_app import started
 def broken(home: Path) -> Path:
     """A home whose store says that it is whole and lacks what the list is read from."""
     with closing(sqlite3.connect(home / "store.db")) as connection, connection:
-        connection.execute("DROP TABLE titles")
+        connection.execute("DROP TABLE clues")
         connection.execute("DELETE FROM unread")
     return home
 
@@ -33,7 +33,7 @@ def test_it_ends_with_a_sentence_and_shows_a_traceback_only_to_who_asks(broken: 
         assert ("Traceback" in message) == bool(debug), message
         if not debug:
             assert "This should not have happened (" in " ".join(message.split())
-            assert "no such table: titles" in " ".join(message.split())
+            assert "no such table: clues" in " ".join(message.split())
             assert len(message.split()) < 40
 
 

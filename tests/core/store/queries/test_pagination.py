@@ -195,7 +195,7 @@ async def test_kept_titles_are_checked(tmp_path: Path) -> None:
     while await store.count_unread(SCHEMA):
         await store.update_conflict_index(SCHEMA, 10)
     assert (await store.verify(SCHEMA)).problems == []
-    await store._database.write(lambda connection: connection.execute("UPDATE titles SET sort = 'z'").rowcount)
+    await store._database.write(lambda connection: connection.execute("UPDATE clues SET sort = 'z'").rowcount)
     assert (await store.verify(SCHEMA)).problems != []
     await store.verify(SCHEMA, repair=True)
     assert (await store.verify(SCHEMA)).problems == []
