@@ -126,7 +126,7 @@ class BundleContents:
 
 
 def _place_in_time(block: Block) -> int:
-    """Give the time of a change, and within that its position; -1 if it is about members."""
+    """Give a change's time with its position; -1 if it is about members."""
     if any(fact.property in _MEMBER_PROPERTIES for fact in block.facts):
         return -1
     return block.at_us << 32 | block.header.fields.position
