@@ -215,7 +215,7 @@ DROP TABLE matters_before
 
 
 def _find_by_digests(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Keep values without an index over them, and what makes a fact count in one number."""
+    """Find values by digests, and keep what makes a fact count in one number."""
     from core.store import content_table
     from core.store.indexes import search_index
 

@@ -170,6 +170,7 @@ class _BundleSync:
         known = len(contents.offsets) - len(new)
         for some in _chunks(new):
             await asyncio.to_thread(contents.check_signatures, some)
+        new = contents.in_order_of_time(new)
         unknown, beyond_count = await self._take(path, contents, new)
         while BATCH_CHANGES < len(new) > len(unknown) > 0:
             # Whom the rest of the file admits. What is beyond a limit is so after it, too: limits come first in a file.

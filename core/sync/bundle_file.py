@@ -23,6 +23,7 @@ from blake3 import blake3
 from core import temporary_files
 from core.changes import MAX_BLOCK_BYTES, Block, change_id, decode_block, read_checked_block, verify_block
 from core.errors import BlockRefused, FieldlineError, Refused
+from core.member_values import LIMIT_PROPERTY, MEMBER_PROPERTIES
 from core.paths import is_file
 from core.sync.codec import encode_varint
 from core.sync.sealed_file import (
@@ -36,6 +37,7 @@ from core.sync.sealed_file import (
 )
 from core.value_codec import ID_BYTES
 
+_MEMBER_PROPERTIES = (*MEMBER_PROPERTIES, LIMIT_PROPERTY)
 BUNDLE_MAGIC = b"FLDBNDL\x02"
 FORMAT_1_MAGIC = b"FLDBNDL\x01"
 BUNDLE_SUFFIX = ".fieldline"
@@ -74,8 +76,8 @@ class BundleContents:
     offsets: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     size: int = 0
     keys: SealKeys | None = None
-    _checked: dict[bytes, bytes] = field(default_factory=dict)
-    """The hashes of the blocks that were found good, by id."""
+    _checked: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
+    """The hashes of the blocks that were found good, by id, and their place in the order of time."""
 
     def checked_blocks(self, wanted: Iterable[bytes]) -> list[Block]:
         """These blocks, which `check_signatures` has found good.
@@ -84,9 +86,17 @@ class BundleContents:
         """
         ids = list(wanted)
         found = self.blocks(ids)
-        if any(blake3(data).digest() != self._checked[change] for change, data in zip(ids, found, strict=True)):
+        if any(blake3(data).digest() != self._checked[change][0] for change, data in zip(ids, found, strict=True)):
             raise damaged_error(self.path)
         return list(map(read_checked_block, found))
+
+    def in_order_of_time(self, wanted: Iterable[bytes]) -> list[bytes]:
+        """These changes, which `check_signatures` has found good, as they came to be.
+
+        What is said of members comes first, as in the file. So hardly anything has to wait for what it builds on,
+        which costs as much as all the rest.
+        """
+        return sorted(wanted, key=lambda change: self._checked[change][1])
 
     def blocks(self, wanted: Iterable[bytes]) -> list[bytes]:
         """The bytes of these blocks.
@@ -110,9 +120,16 @@ class BundleContents:
             for data in self.blocks(wanted):
                 block = decode_block(data)
                 verify_block(block, self.fleet)
-                self._checked[block.id] = blake3(data).digest()
+                self._checked[block.id] = blake3(data).digest(), _place_in_time(block)
         except BlockRefused as why:
             raise refused_error(self.path, why) from None
+
+
+def _place_in_time(block: Block) -> int:
+    """Give a change's time with its position; -1 if it is about members."""
+    if any(fact.property in _MEMBER_PROPERTIES for fact in block.facts):
+        return -1
+    return block.at_us << 32 | block.header.fields.position
 
 
 def is_bundle(path: Path) -> bool:

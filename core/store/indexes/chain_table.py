@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core.chain import Tip
 from core.chain_links import Known, State, link
 from core.changes import Block
-from core.header import SignedHeader, decode_header, header_size
+from core.errors import BlockRefused
+from core.header import SignedHeader, header_size, read_checked_header
 from core.mountain_range import Range
 from core.store import block_table
 from core.store.row_ids import row_ids_of
+
+_READ_AHEAD = 256
+"""So many positions of a chain: a few packs."""
 
 
 @dataclass(slots=True)
@@ -36,7 +41,7 @@ class ChainUpdate:
 class _ChainTable:
     """The table that `link` works on.
 
-    New changes and the ends that move are held in memory till the end.
+    What is new and what moves is held in memory till the end.
     """
 
     def __init__(self, connection: sqlite3.Connection, added: Mapping[bytes, SignedHeader]) -> None:
@@ -49,10 +54,16 @@ class _ChainTable:
         self.update = ChainUpdate(dict.fromkeys(added, State.WAITING))
         self._tips: dict[bytes, Range] = {}
         self._former_tips: set[bytes] = set()
+        self._moved: dict[bytes, Known] = {}
+        """Changes that were here before, with what became of them."""
+        self._read_ahead: dict[int, SignedHeader | None] = {}
+        """Headers of changes that wait, by row: those of a chain are asked for one after the other."""
 
     def known(self, change: bytes) -> Known | None:
         if (header := self._added.get(change)) is not None:
             return Known(header.fields.device, header.fields.position, self.update.states[change])
+        if (moved := self._moved.get(change)) is not None:
+            return moved
         row = self._connection.execute(
             "SELECT d.device, c.position, c.linked FROM changes c JOIN devices d ON d.id = c.device WHERE c.hash = ?",
             (change,),
@@ -64,12 +75,19 @@ class _ChainTable:
         found = [header for header in self._added_after.get(change, ()) if states[header.id] is State.WAITING]
         if self._may_wait:
             rows = self._connection.execute("SELECT id FROM changes WHERE linked = 0 AND previous = ?", (change,))
-            found += [self._read_header(row) for (row,) in rows.fetchall()]
+            found += [header for (row,) in rows.fetchall() if (header := self._read_header(row)) is not None]
         return found
 
-    def _read_header(self, row: int) -> SignedHeader:
-        data = block_table.read_block(self._connection, row) or b""
-        return decode_header(data[: header_size(data)])
+    def _read_header(self, row: int) -> SignedHeader | None:
+        if row not in self._read_ahead:
+            rows = self._connection.execute(
+                "SELECT c.id FROM changes w JOIN changes c ON c.device = w.device AND c.linked = 0"
+                " AND c.position BETWEEN w.position AND w.position + ? WHERE w.id = ?",
+                (_READ_AHEAD, row),
+            ).fetchall()
+            blocks = block_table.read_blocks(self._connection, [each for (each,) in rows])
+            self._read_ahead = {each: _header_of(data) for each, data in blocks.items()}
+        return self._read_ahead.get(row)
 
     def tip(self, change: bytes) -> Range | None:
         if change in self._tips or change in self._added or change in self._former_tips:
@@ -90,7 +108,9 @@ class _ChainTable:
         if change in self._added:
             self.update.states[change] = state
         else:
-            self._connection.execute("UPDATE changes SET linked = ? WHERE hash = ?", (int(state), change))
+            known = self.known(change)
+            if known is not None:
+                self._moved[change] = Known(known.device, known.position, state)
         (self.update.faulty if state is State.FAULTY else self.update.settled).append(change)
 
     def set_tip(self, change: bytes, upto: Range, before: bytes | None) -> None:
@@ -98,14 +118,28 @@ class _ChainTable:
             self._former_tips.add(before)
         self._tips[change] = upto
 
-    def write_tips(self, devices: Mapping[bytes, int]) -> None:
-        """Write which ends are none any more, and which came to be."""
+    def write(self, devices: Mapping[bytes, int]) -> None:
+        """Write what became of changes that were here, and which ends there are."""
+        self._connection.executemany(
+            "UPDATE changes SET linked = ? WHERE hash = ?",
+            [(int(known.state), change) for change, known in self._moved.items()],
+        )
         self._connection.executemany("DELETE FROM tips WHERE hash = ?", [(each,) for each in self._former_tips])
         owners = {tip: known.device for tip in self._tips if (known := self.known(tip)) is not None}
         self._connection.executemany(
             "INSERT INTO tips (hash, device, position, peaks) VALUES (?, ?, ?, ?)",
             [(tip, devices[owners[tip]], upto.size - 1, upto.to_bytes()) for tip, upto in self._tips.items()],
         )
+
+
+def _header_of(data: bytes) -> SignedHeader | None:
+    """Read the header of a block of the store; None where that is damaged.
+
+    If it can be read all the same it has an id that no change has, and nothing comes of it.
+    """
+    with suppress(BlockRefused):
+        return read_checked_header(data[: header_size(data)])
+    return None
 
 
 def link_chains(
@@ -122,7 +156,7 @@ def link_chains(
         connection.execute(
             "INSERT INTO faults (change, fault, peaks) VALUES (?, ?, ?)", (row, wrong.fault.value, wrong.peaks)
         )
-    table.write_tips(devices)
+    table.write(devices)
     update = table.update
     # Of these the chains say what proofs have shown so far.
     connection.executemany("DELETE FROM proven WHERE head = ?", [(each,) for each in update.settled + update.faulty])

@@ -1,4 +1,4 @@
-"""Values are kept once and found by a few bytes of their digest, whatever else has the same."""
+"""Values are kept once, and told apart where their digests are the same."""
 
 from __future__ import annotations
 

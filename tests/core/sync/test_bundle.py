@@ -45,6 +45,14 @@ async def test_what_is_exported_is_taken_elsewhere(make_store: MakeStore, tmp_pa
     assert {(met.device, met.link) for met in await b.source_stats()} == {(None, "bundle")}
 
 
+async def test_changes_of_a_file_are_added_as_they_came_to_be(make_store: MakeStore, tmp_path: Path) -> None:
+    blocks, b = history(1, 700), await make_store()
+    path = make_file(tmp_path / "all.fieldline", [*FOUNDING, *reversed(blocks)])
+    await bundle.import_bundle(path, b)
+    rows = await b._database.run(lambda c: c.execute("SELECT hash FROM changes ORDER BY id").fetchall())
+    assert [row[0] for row in rows] == [change_id(block) for block in (*FOUNDING, *blocks)]
+
+
 async def test_devices_meet_through_a_folder_and_touch_no_file_of_others(make_store: MakeStore, tmp_path: Path) -> None:
     stick = tmp_path / "stick"
     stick.mkdir()
