@@ -18,6 +18,7 @@ from core.changes import Block, parent_ids, sort_causally
 from core.membership import Membership
 from core.store import block_table
 from core.store.connection import chunks, placeholders
+from core.store.content_table import intern_contents
 from core.store.fact_edges import (
     ObsoletesEdge,
     find_edges,
@@ -170,13 +171,20 @@ def _insert_facts(
 ) -> None:
     values = [_kept_value(f.value, data) for b in blocks for f, data in zip(b.facts, b.body.values, strict=True)]
     (known,) = connection.execute("SELECT coalesce(max(id), 0) FROM contents").fetchone()
-    contents = intern_values(connection, "contents", "value", values)
+    contents = intern_contents(connection, values)
     index_facts(connection, new.slots, [(contents[value], value) for value in values], properties, known)
     later, without_effect, no_leaves = new.later, new.without_effect, new.no_leaves | new.without_effect
     connection.executemany(
-        "INSERT INTO facts (id, entity, property, content, later, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO facts (id, entity, property, content, effect, current) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (fact, entity, name, contents[value], later.get(fact, 0), fact not in without_effect, fact not in no_leaves)
+            (
+                fact,
+                entity,
+                name,
+                contents[value],
+                2 * later.get(fact, 0) + (fact in without_effect),
+                fact not in no_leaves,
+            )
             for (fact, (entity, name)), value in zip(new.slots.items(), values, strict=True)
         ],
     )

@@ -214,6 +214,53 @@ DROP TABLE matters_before
 """
 
 
+def _find_by_digests(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Find values by digests, and keep what makes a fact count in one number."""
+    from core.store import content_table
+    from core.store.indexes import search_index
+
+    last = _last_row(connection)
+    content_table.define_functions(connection)
+    _execute_all(connection, _DIGESTS_SQL)
+    for row in range(0, last + 1, _CHANGES_PER_STEP):
+        on_row(row, last)
+        connection.execute(_COPY_EFFECT_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
+    _execute_all(connection, _FACTS_INDEXES_SQL)
+    connection.execute(search_index.TEXTS_VIEW_SQL)
+    return last
+
+
+_DIGESTS_SQL = """
+DROP VIEW said;
+ALTER TABLE contents RENAME TO contents_before;
+CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL) STRICT;
+INSERT INTO contents (id, value) SELECT id, value FROM contents_before ORDER BY id;
+CREATE TABLE content_digests (
+  digest INTEGER NOT NULL,
+  content INTEGER NOT NULL REFERENCES contents,
+  PRIMARY KEY (digest, content)
+) STRICT, WITHOUT ROWID;
+INSERT INTO content_digests (digest, content) SELECT value_digest(value), id FROM contents ORDER BY 1, 2;
+ALTER TABLE facts RENAME TO facts_before;
+DROP TABLE contents_before;
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  content INTEGER NOT NULL REFERENCES contents,
+  effect INTEGER NOT NULL,
+  current INTEGER NOT NULL,
+  later INTEGER AS (effect >> 1),
+  accepted INTEGER AS (1 - (effect & 1))
+) STRICT
+"""
+_COPY_EFFECT_SQL = """
+INSERT INTO facts (id, entity, property, content, effect, current)
+  SELECT id, entity, property, content, 2 * later + 1 - accepted, current
+  FROM facts_before WHERE id BETWEEN ? AND ? ORDER BY id
+"""
+
+
 def _execute_all(connection: sqlite3.Connection, script: str) -> None:
     """Run statements in the transaction that is open."""
     for statement in script.split(";"):
@@ -224,5 +271,6 @@ LONG_STEPS: dict[int, Callable[[sqlite3.Connection, OnProgress], int]] = {
     14: _pack_blocks,
     15: _intern_values,
     17: _shorten_rows,
+    19: _find_by_digests,
 }
 """What brings a store of version N to N + 1 and takes long: they call back with how far they are."""

@@ -23,7 +23,7 @@ from typing import ParamSpec
 from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, header_size, verify
 from core.schema import Schema
-from core.store import block_table
+from core.store import block_table, content_table
 from core.store.check_process import run_beside
 from core.store.connection import StoreError
 from core.store.indexes import (
@@ -118,7 +118,7 @@ def check_beside(connection: sqlite3.Connection, fleet: bytes, schema: Schema | 
     The file, the signatures, and what serves to find something.
     """
     result = Verification()
-    for check in (_check_file, short_ids.find_problems, search_index.find_problems):
+    for check in (_check_file, short_ids.find_problems, search_index.find_problems, content_table.find_problems):
         _note_problems(result, check, connection)
     _note_problems(result, find_bad_signatures, connection, fleet)
     _note_problems(result, _check_active_members, connection, fleet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from core.store.indexes.search_index import define_functions
+from core.store.indexes.search_index import TEXTS_VIEW_SQL, define_functions
 from tests.support.damaged_store import loosen
 
 _WITH_TEXTS_SQL = """
@@ -14,6 +14,30 @@ INSERT INTO said_before SELECT fact, text FROM said;
 DROP VIEW said;
 DROP TABLE said_facts;
 ALTER TABLE said_before RENAME TO said;
+"""
+_VERSION_19_SQL = f"""
+DROP VIEW said;
+ALTER TABLE contents RENAME TO contents_after;
+CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
+INSERT INTO contents SELECT id, value FROM contents_after;
+ALTER TABLE facts RENAME TO facts_after;
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  content INTEGER NOT NULL REFERENCES contents,
+  later INTEGER NOT NULL,
+  accepted INTEGER NOT NULL,
+  current INTEGER NOT NULL
+) STRICT;
+INSERT INTO facts SELECT id, entity, property, content, later, accepted, current FROM facts_after;
+DROP TABLE facts_after;
+DROP TABLE contents_after;
+DROP TABLE content_digests;
+CREATE INDEX facts_slot ON facts (entity, property, current);
+CREATE INDEX facts_content ON facts (property, content);
+{TEXTS_VIEW_SQL};
+PRAGMA user_version = 19;
 """
 _VERSION_18_SQL = """
 CREATE TABLE titles (kind TEXT, sort TEXT, entity BLOB, PRIMARY KEY (kind, sort, entity)) STRICT, WITHOUT ROWID;
@@ -102,9 +126,16 @@ PRAGMA user_version = 17;
 """
 
 
+def make_version_19(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a store back to those of version 19."""
+    connection.commit()
+    define_functions(connection)
+    connection.executescript(_VERSION_19_SQL)
+
+
 def make_version_18(connection: sqlite3.Connection) -> None:
     """Bring the tables of a store back to those of version 18."""
-    connection.commit()
+    make_version_19(connection)
     connection.create_function("with_repeat", 1, _with_repeat)
     connection.executescript(_VERSION_18_SQL)
 

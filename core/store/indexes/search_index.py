@@ -18,6 +18,7 @@ from core.errors import FieldlineError
 from core.fleet_secrets import SECRET_PROPERTIES
 from core.schema import SCHEMA_PROPERTY_PREFIX
 from core.store.connection import MAX_SQL_VARIABLES, VALUE_SQL, chunks, load_value, placeholders
+from core.store.content_table import contents_with
 from core.store.scope import Scope
 from core.value_codec import Value, encode_value
 
@@ -40,13 +41,16 @@ CREATE VIRTUAL TABLE said_index USING fts5(
 )
 """
 """Without the sizes of the texts, which only serve to rank."""
-_TEXTS_SQL = """
-CREATE TABLE said_facts (fact INTEGER PRIMARY KEY) STRICT;
+TEXTS_VIEW_SQL = """
 CREATE VIEW said (fact, text) AS SELECT s.fact, indexed_text(p.name, v.value) FROM said_facts s
   CROSS JOIN facts f ON f.id = s.fact CROSS JOIN properties p ON p.id = f.property
   CROSS JOIN contents v ON v.id = f.content
 """
-"""The facts that are indexed, and their texts, which are made when they are looked at (`define_functions`)."""
+"""The texts that are indexed, which are made when they are looked at (`define_functions`)."""
+_TEXTS_SQL = f"""
+CREATE TABLE said_facts (fact INTEGER PRIMARY KEY) STRICT;
+{TEXTS_VIEW_SQL}
+"""
 _TABLES_SQL = f"""
 {_NEW_TEXTS_SQL};
 {_TEXTS_SQL};
@@ -254,7 +258,7 @@ def _boolean_pairs_query(value: bool, condition: str) -> str:
     return (
         "SELECT s.fact AS fact FROM (SELECT lower(p.name) || ' ' AS text, v.value AS value,"
         " (SELECT min(f.id) FROM facts f WHERE f.property = p.id"
-        " AND f.content = (SELECT id FROM contents WHERE value = v.value)) AS fact"
+        f" AND f.content IN {contents_with('v.value')}) AS fact"
         f" FROM properties p CROSS JOIN (SELECT x'{encode_value(value).hex()}' AS value) v"
         f" WHERE {indexed_property_condition('p.name')}) s WHERE s.fact IS NOT NULL AND {condition}"
     )
@@ -284,7 +288,7 @@ def kind_condition(entity: str) -> str:
     """The condition that an entity was ever said to be of the kind `:kind`."""
     return (
         f"EXISTS (SELECT 1 FROM facts k INDEXED BY facts_slot WHERE k.entity = {entity}"
-        " AND k.content = (SELECT id FROM contents WHERE value = :kind)"
+        f" AND k.content IN {contents_with(':kind')}"
         " AND k.property = (SELECT id FROM properties WHERE name = 'kind'))"
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.effective_time import clock_error
 from core.slots import Clock
+from core.store.content_table import contents_with
 from core.store.entities import OWN_LINKS
 from core.store.indexes.search_index import indexed_property_condition, quote_grams, texts_query
 from core.store.scope import Scope, effective_sql, has_fact
@@ -155,7 +156,7 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
 _BOOLEAN_CONDITION = (
     f"c.id IN (SELECT p.lead FROM changes p WHERE p.id IN (SELECT f.id / {MAX_FACTS} FROM facts f"
     f" WHERE f.property IN (SELECT id FROM properties WHERE {indexed_property_condition('name')})"
-    " AND f.content = (SELECT id FROM contents WHERE value = :boolean)))"
+    f" AND f.content IN {contents_with(':boolean')}))"
 )
 
 

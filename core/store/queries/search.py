@@ -19,6 +19,7 @@ from itertools import islice
 from core.errors import Refused
 from core.schema import Property, Schema
 from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
+from core.store.content_table import find_contents
 from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit, SearchTerm
 from core.store.scope import Scope
@@ -189,9 +190,8 @@ class _EntityReader:
         """What is right below these entities."""
         found: list[int] = []
         for some in chunks(list(self.entities(entities).values())):
-            refs = ",".join(f"x'{encode_value(Ref(entity)).hex()}'" for entity in some)
-            same = f"f.content IN (SELECT id FROM contents WHERE value IN ({refs}))"
-            where = f"f.property IN ({_id_list(self._parents)}) AND {same}"
+            contents = find_contents(self.connection, [encode_value(Ref(entity)) for entity in some]).values()
+            where = f"f.property IN ({_id_list(self._parents)}) AND f.content IN ({_id_list(contents)})"
             rows = self.select("f.entity", f"{self._scope.facts_source} WHERE {where}")
             found += [entity for (entity,) in rows.fetchmany(limit - len(found))]
         return found

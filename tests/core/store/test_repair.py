@@ -452,7 +452,7 @@ async def test_two_processes_find_what_one_does(damaged: Path, monkeypatch: pyte
     found: list[list[str]] = []
     for statement in (
         "SELECT 1",
-        "UPDATE facts SET later = later + 1 WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE facts SET effect = effect + 2 WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE blocks SET data = zeroblob(300) WHERE change = 9",
         "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
     ):
