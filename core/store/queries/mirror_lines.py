@@ -90,9 +90,9 @@ def _read_tip(connection: sqlite3.Connection) -> tuple[object, ...]:
 
 
 def prepare_fact_lines(connection: sqlite3.Connection, to_field: Callable[[bytes], str]) -> None:
-    """Note the field of each value for `read_fact_lines`, as most are said several times.
+    """Note the field of each value for `read_fact_lines`.
 
-    `to_field` gives that of an encoded value that SQLite cannot format.
+    Most values are said several times. `to_field` gives that of an encoded value that SQLite cannot format.
     """
     connection.execute("DROP TABLE IF EXISTS temp.value_fields")
     connection.execute("CREATE TEMP TABLE value_fields (content INTEGER PRIMARY KEY, field TEXT NOT NULL)")
