@@ -16,7 +16,7 @@ from core.value_codec import MAX_FACTS
 
 def short_steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import holdings, proven_positions, search_index, standings, withdrawals
+    from core.store.indexes import holdings, proven_positions, standings, withdrawals
 
     return {
         8: withdrawals.create_tables,
@@ -24,24 +24,23 @@ def short_steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
         10: proven_positions.create_tables,
         11: holdings.create_tables,
         12: standings.create_tables,
-        13: search_index.create_new_texts_table,
+        13: _let_texts_wait,
         16: _shorten_keys,
         18: _intern_names,
+        19: lambda connection: None,  # the next step does all that this one did
     }
 
 
 def _pack_blocks(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Compress the blocks, and keep the index of the search without what nobody reads.
+    """Compress the blocks.
 
     Like other long steps it calls back with the row of the change that it is at, and the last; it gives the last.
     """
     from core.store import block_table
-    from core.store.indexes import search_index
 
     connection.execute("CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT")
     last = _last_row(connection)
     block_table.pack_loose(connection, lambda row: on_row(row, last))
-    search_index.rebuild_index(connection)
     return last
 
 
@@ -93,12 +92,10 @@ CREATE INDEX facts_content ON facts (property, content)
 def _shorten_rows(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     """Keep nothing that follows from something else, and make packs larger."""
     from core.store import block_table
-    from core.store.indexes import search_index
 
     last = _last_row(connection)
     _date_by_changes(connection, last, lambda row: on_row(row // 2, last))
     block_table.repack(connection, lambda row: on_row((last + row) // 2, last))
-    search_index.drop_texts(connection)
     return last
 
 
@@ -214,35 +211,55 @@ DROP TABLE matters_before
 """
 
 
-def _find_by_digests(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Find values by digests, and keep what makes a fact count in one number."""
+def _intern_by_property(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Keep each value once for each property, find it by a digest, and search by it.
+
+    From version 19 as from version 20: that was none for long.
+    """
     from core.store import content_table
     from core.store.indexes import search_index
 
     last = _last_row(connection)
     content_table.define_functions(connection)
-    _execute_all(connection, _DIGESTS_SQL)
+    (kind,) = connection.execute("SELECT type FROM sqlite_master WHERE name = 'said'").fetchone()
+    connection.execute(f"DROP {kind} said")
+    _execute_all(connection, _CONTENTS_SQL)
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row, last)
-        connection.execute(_COPY_EFFECT_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
+        connection.execute(_COPY_CONTENT_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
     _execute_all(connection, _FACTS_INDEXES_SQL)
-    connection.execute(search_index.TEXTS_VIEW_SQL)
+    connection.execute("DROP TABLE contents_before")
+    connection.execute("DROP TABLE temp.content_rows")
+    search_index.create_tables(connection)
+    search_index.rebuild_index(connection)
     return last
 
 
-_DIGESTS_SQL = """
-DROP VIEW said;
+_CONTENTS_SQL = """
+DROP TABLE said_index;
+DROP TABLE said_new;
+DROP TABLE IF EXISTS said_facts;
+DROP TABLE IF EXISTS content_digests;
+CREATE TEMP TABLE content_rows (
+  property INTEGER, value INTEGER, content INTEGER, PRIMARY KEY (property, value)
+) WITHOUT ROWID;
+INSERT INTO temp.content_rows (property, value, content)
+  SELECT property, content, row_number() OVER (ORDER BY min(id)) FROM facts GROUP BY property, content;
 ALTER TABLE contents RENAME TO contents_before;
-CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL) STRICT;
-INSERT INTO contents (id, value) SELECT id, value FROM contents_before ORDER BY id;
+CREATE TABLE contents (
+  id INTEGER PRIMARY KEY,
+  property INTEGER NOT NULL REFERENCES properties,
+  value BLOB NOT NULL
+) STRICT;
+INSERT INTO contents (id, property, value)
+  SELECT r.content, r.property, v.value FROM temp.content_rows r JOIN contents_before v ON v.id = r.value ORDER BY 1;
 CREATE TABLE content_digests (
   digest INTEGER NOT NULL,
   content INTEGER NOT NULL REFERENCES contents,
   PRIMARY KEY (digest, content)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO content_digests (digest, content) SELECT value_digest(value), id FROM contents ORDER BY 1, 2;
+INSERT INTO content_digests (digest, content) SELECT value_digest(property, value), id FROM contents ORDER BY 1, 2;
 ALTER TABLE facts RENAME TO facts_before;
-DROP TABLE contents_before;
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,
@@ -254,11 +271,17 @@ CREATE TABLE facts (
   accepted INTEGER AS (1 - (effect & 1))
 ) STRICT
 """
-_COPY_EFFECT_SQL = """
+_COPY_CONTENT_SQL = """
 INSERT INTO facts (id, entity, property, content, effect, current)
-  SELECT id, entity, property, content, 2 * later + 1 - accepted, current
-  FROM facts_before WHERE id BETWEEN ? AND ? ORDER BY id
+  SELECT f.id, f.entity, f.property, r.content, 2 * f.later + 1 - f.accepted, f.current
+  FROM facts_before f CROSS JOIN temp.content_rows r ON r.property = f.property AND r.value = f.content
+  WHERE f.id BETWEEN ? AND ? ORDER BY f.id
 """
+
+
+def _let_texts_wait(connection: sqlite3.Connection) -> None:
+    """Make the table of the texts that wait to be indexed."""
+    connection.execute("CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
 
 
 def _execute_all(connection: sqlite3.Connection, script: str) -> None:
@@ -271,6 +294,6 @@ LONG_STEPS: dict[int, Callable[[sqlite3.Connection, OnProgress], int]] = {
     14: _pack_blocks,
     15: _intern_values,
     17: _shorten_rows,
-    19: _find_by_digests,
+    20: _intern_by_property,
 }
 """What brings a store of version N to N + 1 and takes long: they call back with how far they are."""

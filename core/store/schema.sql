@@ -48,8 +48,12 @@ CREATE INDEX changes_waiting ON changes (previous) WHERE linked = 0;
 CREATE TABLE blocks (change INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 
--- Each value that any fact states, once, and by what it is found (core/store/content_table.py).
-CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL) STRICT;
+-- Each value that any fact states of a property, once, and by what it is found (core/store/content_table.py).
+CREATE TABLE contents (
+  id INTEGER PRIMARY KEY,
+  property INTEGER NOT NULL REFERENCES properties,
+  value BLOB NOT NULL
+) STRICT;
 CREATE TABLE content_digests (
   digest INTEGER NOT NULL,
   content INTEGER NOT NULL REFERENCES contents,

@@ -62,7 +62,7 @@ DERIVED_QUERIES = {
     "persons": "SELECT e.entity, p.name FROM {db}.persons p JOIN {db}.entities e ON e.id = p.entity",
     "facts": "SELECT f.id, e.entity, p.name, v.value, f.later, f.accepted, f.current"
     " FROM {db}.facts f JOIN {db}.entities e ON e.id = f.entity JOIN {db}.properties p ON p.id = f.property"
-    " JOIN {db}.contents v ON v.id = f.content",
+    " JOIN {db}.contents v ON v.id = f.content AND v.property = f.property",
     "obsoletes": "SELECT target, fact FROM {db}.obsoletes",
     "withdrawals": "SELECT w.fact, e.entity, p.name FROM {db}.withdrawals w"
     " JOIN {db}.entities e ON e.id = w.entity JOIN {db}.properties p ON p.id = w.property",
@@ -73,7 +73,6 @@ DERIVED_QUERIES = {
     "tips": "SELECT t.hash, d.device, t.position, t.peaks FROM {db}.tips t JOIN {db}.devices d ON d.id = t.device",
     "faults": "SELECT change, fault, peaks FROM {db}.faults",
     "shorts": "SELECT short, change FROM {db}.shorts",
-    "said": "SELECT fact FROM (SELECT fact FROM {db}.said_facts UNION ALL SELECT fact FROM {db}.said_new)",
     "branches": "SELECT prefix, count, children FROM {db}.branches",
 }
 

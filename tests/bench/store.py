@@ -70,7 +70,7 @@ def _plain(folder: Path) -> float:
     for sql in tables:
         connection.execute(sql)
     facts = {row[0] // MAX_FACTS: row for row in rows["facts"]}
-    contents = dict(rows["contents"])
+    contents = {row[0]: row for row in rows["contents"]}
     begun = time.perf_counter()
     count = 0
     for change, block in zip(rows["changes"], rows["blocks"], strict=True):
@@ -78,7 +78,7 @@ def _plain(folder: Path) -> float:
         connection.execute(f"INSERT INTO changes VALUES ({','.join('?' * len(change))})", change)
         connection.execute("INSERT INTO blocks VALUES (?, ?)", block)
         fact = facts[change[0]]
-        connection.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (fact[3], contents[fact[3]]))
+        connection.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", contents[fact[3]])
         connection.execute(f"INSERT INTO facts ({columns['facts']}) VALUES ({','.join('?' * len(fact))})", fact)
         connection.execute("COMMIT")
         count += 1

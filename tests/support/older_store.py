@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from core.store.indexes.search_index import TEXTS_VIEW_SQL, define_functions
+from core.store.indexes.search_index import define_functions
 from tests.support.damaged_store import loosen
 
 _WITH_TEXTS_SQL = """
@@ -15,11 +15,14 @@ DROP VIEW said;
 DROP TABLE said_facts;
 ALTER TABLE said_before RENAME TO said;
 """
-_VERSION_19_SQL = f"""
+_VERSION_19_SQL = """
 DROP VIEW said;
+DROP TABLE said_index;
+DROP TABLE said_new;
+DROP TABLE content_digests;
 ALTER TABLE contents RENAME TO contents_after;
 CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
-INSERT INTO contents SELECT id, value FROM contents_after;
+INSERT INTO contents (value) SELECT value FROM contents_after GROUP BY value ORDER BY min(id);
 ALTER TABLE facts RENAME TO facts_after;
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
@@ -30,13 +33,23 @@ CREATE TABLE facts (
   accepted INTEGER NOT NULL,
   current INTEGER NOT NULL
 ) STRICT;
-INSERT INTO facts SELECT id, entity, property, content, later, accepted, current FROM facts_after;
+INSERT INTO facts SELECT f.id, f.entity, f.property, v.id, f.later, f.accepted, f.current
+  FROM facts_after f JOIN contents_after a ON a.id = f.content JOIN contents v ON v.value = a.value;
 DROP TABLE facts_after;
 DROP TABLE contents_after;
-DROP TABLE content_digests;
 CREATE INDEX facts_slot ON facts (entity, property, current);
 CREATE INDEX facts_content ON facts (property, content);
-{TEXTS_VIEW_SQL};
+CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE said_facts (fact INTEGER PRIMARY KEY) STRICT;
+INSERT INTO said_facts SELECT min(f.id) FROM facts f JOIN properties p ON p.id = f.property
+  JOIN contents v ON v.id = f.content WHERE indexed_text(p.name, v.value) <> '' GROUP BY f.property, f.content;
+CREATE VIEW said (fact, text) AS SELECT s.fact, indexed_text(p.name, v.value) FROM said_facts s
+  CROSS JOIN facts f ON f.id = s.fact CROSS JOIN properties p ON p.id = f.property
+  CROSS JOIN contents v ON v.id = f.content;
+CREATE VIRTUAL TABLE said_index USING fts5(
+  text, content = 'said', content_rowid = 'fact', tokenize = 'trigram case_sensitive 1', detail = 'none', columnsize = 0
+);
+INSERT INTO said_index (said_index) VALUES ('rebuild');
 PRAGMA user_version = 19;
 """
 _VERSION_18_SQL = """

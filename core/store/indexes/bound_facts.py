@@ -99,10 +99,10 @@ def read_below(connection: sqlite3.Connection, properties: Iterable[int], entiti
         below: set[int] = set()
         for some in chunks(sorted(wave)):
             rows = connection.execute(f"SELECT entity FROM entities WHERE id IN ({placeholders(some)})", some)
-            references = [encode_value(Ref(entity)) for (entity,) in rows]
-            for content in find_contents(connection, references).values():
-                query = f"SELECT entity FROM facts WHERE property IN ({placeholders(names)}) AND content = ?"
-                below.update(row for (row,) in connection.execute(query, (*names, content)))
+            stated = [(name, encode_value(Ref(entity))) for (entity,) in rows for name in names]
+            for (name, _), content in find_contents(connection, stated).items():
+                query = "SELECT entity FROM facts WHERE property = ? AND content = ?"
+                below.update(row for (row,) in connection.execute(query, (name, content)))
         wave = below - found
         found = found | wave
     return found

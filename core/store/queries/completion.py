@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 
 from core.schema import KIND, Kind, Schema
-from core.store.connection import VALUE_SQL, load_value
-from core.store.content_table import contents_with
+from core.store.connection import load_value
+from core.store.content_table import content_with
 from core.store.entities import read_names, read_values
 from core.store.indexes.search_index import quote_grams, texts_query
 from core.store.scope import Scope
@@ -53,14 +53,15 @@ def _begin_with(connection: sqlite3.Connection, kind: Kind, prefix: str, limit: 
         return _with_value(connection, KIND, kind.name)[:limit]
     text = normalized(prefix)
     start = f"{kind.key} {text}".casefold()
+    of_kind = "(SELECT id FROM properties WHERE name = :kind_name)"
     # Kinds may share the name of their key: those of others are many, and are passed over as they are read.
     rows = connection.execute(
-        f"SELECT e.entity, {VALUE_SQL} FROM ({texts_query('substr(s.text, 1, :chars) = :start', 'grams')}"
-        " LIMIT :scanned) s CROSS JOIN facts p ON p.id = s.fact"
-        " CROSS JOIN facts f ON f.property = p.property AND f.content = p.content AND f.current = 1"
+        f"SELECT e.entity, v.value FROM ({texts_query('substr(s.text, 1, :chars) = :start', 'grams')}"
+        " LIMIT :scanned) s CROSS JOIN contents v ON v.id = s.content"
+        " CROSS JOIN facts f ON f.property = v.property AND f.content = v.id AND f.current = 1"
         " CROSS JOIN entities e ON e.id = f.entity WHERE EXISTS (SELECT 1 FROM facts k INDEXED BY facts_slot"
-        " WHERE k.entity = f.entity AND k.property = (SELECT id FROM properties WHERE name = :kind_name)"
-        f" AND k.current = 1 AND k.content IN {contents_with(':kind')})",
+        f" WHERE k.entity = f.entity AND k.property = {of_kind} AND k.current = 1"
+        f" AND k.content = {content_with(of_kind, ':kind')})",
         {
             "chars": len(start),
             "start": start,
@@ -75,10 +76,10 @@ def _begin_with(connection: sqlite3.Connection, kind: Kind, prefix: str, limit: 
 
 
 def _with_value(connection: sqlite3.Connection, name: str, value: str | Ref) -> list[bytes]:
+    prop = "(SELECT id FROM properties WHERE name = :name)"
     rows = connection.execute(
         "SELECT e.entity FROM facts f JOIN entities e ON e.id = f.entity"
-        " WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.current = 1"
-        f" AND f.content IN {contents_with(':value')}"
+        f" WHERE f.property = {prop} AND f.content = {content_with(prop, ':value')} AND f.current = 1"
         " LIMIT :limit",
         {"name": name, "value": encode_value(value), "limit": MAX_COMPLETIONS},
     )
