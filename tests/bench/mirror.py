@@ -163,7 +163,7 @@ def _seconds(connection: psycopg.Connection, query: bytes) -> float:
 
 
 def _report_times(dsn: str) -> dict[str, float]:
-    """The seconds of each report of the document, about what this fleet has: the least of some."""
+    """The least seconds of each report of the document, about what this fleet has."""
     found = {}
     with psycopg.connect(dsn, autocommit=True) as connection:
         for title, report in REPORTS.items():
