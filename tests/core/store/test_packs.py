@@ -89,7 +89,7 @@ async def test_small_packs_that_follow_each_other_are_put_together(tmp_path: Pat
 
 
 def chain(count: int) -> list[bytes]:
-    """Changes of one device, each with the id of the one before, and of a fact of the one before that."""
+    """Changes of one device, each with a fact of the one before the last."""
     pen, blocks = Pen(1), list[bytes]()
     for number in range(count):
         known = (fact_of(blocks[-2]),) if number > 1 else ()
