@@ -52,6 +52,8 @@ f.id, {EFFECTIVE_SQL},
   f.entity, f.property, c.device, f.accepted, {VALUE_SQL}
 """
 _OF_CHANGE = f"JOIN changes c ON c.id = f.id / {MAX_FACTS}"
+_SOME = "(SELECT value FROM json_each(:some))"
+"""Numbers as one parameter: with them in its text each statement is another one, and Python keeps the last hundred."""
 _FIRST_TEXT, _BEHIND_TEXTS = (f"{major << 5:02x}" for major in (cbor.TEXT, cbor.TEXT + 1))
 """Between these bytes begin encoded texts."""
 _NAMES = {f"secret{place}": name for place, name in enumerate(SECRET_PROPERTIES)}
@@ -60,6 +62,10 @@ IS_SHOWN = (
     f" AND f.property IN (SELECT id FROM properties WHERE name IN ({', '.join(f':{n}' for n in _NAMES)})))"
 )
 SECRET = {"fleet": FLEET_ENTITY, **_NAMES}
+
+
+def _numbers(some: list[int]) -> str:
+    return f"[{','.join(map(str, some))}]"
 
 
 class ChangeOrder:
@@ -242,16 +248,16 @@ def read_leaf_rows(
 
     What a peer calls obsolete is given, too, as not in use.
     """
-    some = ",".join(map(str, entities))
+    some = {"some": _numbers(entities), **SECRET}
     connection.create_function("is_plain", 2, is_plain, deterministic=True)
-    contested = set(connection.execute(f"SELECT entity, property FROM contested WHERE entity IN ({some})"))
+    contested = set(connection.execute(f"SELECT entity, property FROM contested WHERE entity IN {_SOME}", some))
     rows: Iterable[tuple[int, int, int, bytes]] = connection.execute(
         f"SELECT f.entity, f.property, f.id, v.value FROM facts f JOIN contents v ON v.id = f.content"
-        f" WHERE f.entity IN ({some}) AND f.current = 1 AND NOT CASE"
+        f" WHERE f.entity IN {_SOME} AND f.current = 1 AND NOT CASE"
         f" WHEN f.property IN ({','.join(map(str, free_properties))}) AND v.value >= x'{_FIRST_TEXT}'"
         f" AND v.value < x'{_BEHIND_TEXTS}' AND length(v.value) <= {MAX_TEXT_BYTES} THEN 1"
         f" ELSE is_plain(f.property, v.value) END AND {IS_SHOWN}",
-        SECRET,
+        some,
     )
     for row in rows:
         if not contested or row[:2] not in contested:
@@ -260,15 +266,15 @@ def read_leaf_rows(
         together = connection.execute(
             f"SELECT f.entity, f.property, f.id, {VALUE_SQL}, {EFFECTIVE_SQL}, c.hash FROM contested g"
             f" CROSS JOIN facts f ON f.entity = g.entity AND f.property = g.property {_OF_CHANGE}"
-            f" WHERE g.entity IN ({some}) AND f.current = 1 AND {IS_SHOWN} ORDER BY g.entity, g.property",
-            SECRET,
+            f" WHERE g.entity IN {_SOME} AND f.current = 1 AND {IS_SHOWN} ORDER BY g.entity, g.property",
+            some,
         )
         for _, leaves in groupby(together, key=itemgetter(0, 1)):
             yield from _pick(list(leaves))
     for row in connection.execute(
         f"SELECT f.entity, f.property, f.id, {VALUE_SQL} FROM hearsay h CROSS JOIN facts f ON f.id = h.fact"
-        f" WHERE f.entity IN ({some}) AND {IS_SHOWN}",
-        SECRET,
+        f" WHERE f.entity IN {_SOME} AND {IS_SHOWN}",
+        some,
     ):
         yield *row, False, False
 
@@ -290,14 +296,15 @@ def read_values_in_use(
     connection: sqlite3.Connection, entities: list[int], properties: Iterable[int]
 ) -> Iterator[tuple[int, int, bytes]]:
     """Read what is in use of some properties: (entity, property, encoded value)."""
-    some, of_some = ",".join(map(str, entities)), ",".join(map(str, properties))
+    some, of_some = {"some": _numbers(entities)}, ",".join(map(str, properties))
     # The plus keeps SQLite from looking up each property of each entity.
     yield from connection.execute(
         f"SELECT f.entity, f.property, v.value FROM facts f JOIN contents v ON v.id = f.content"
-        f" WHERE f.entity IN ({some}) AND +f.property IN ({of_some}) AND f.current = 1"
+        f" WHERE f.entity IN {_SOME} AND +f.property IN ({of_some}) AND f.current = 1",
+        some,
     )
-    several = f"SELECT entity, property FROM contested WHERE entity IN ({some}) AND +property IN ({of_some})"
-    for place in connection.execute(several).fetchall():
+    several = f"SELECT entity, property FROM contested WHERE entity IN {_SOME} AND +property IN ({of_some})"
+    for place in connection.execute(several, some).fetchall():
         # After those that it is picked from.
         yield *place, read_pick(connection, NOW, *place)
 
@@ -338,7 +345,8 @@ def read_touched_entities(connection: sqlite3.Connection, after_row: int) -> set
 
 def read_ids(connection: sqlite3.Connection, numbers: list[int]) -> dict[int, bytes]:
     """The ids of the entities with these numbers."""
-    return dict(connection.execute(f"SELECT id, entity FROM entities WHERE id IN ({','.join(map(str, numbers))})"))
+    query = f"SELECT id, entity FROM entities WHERE id IN {_SOME}"
+    return dict(connection.execute(query, {"some": _numbers(numbers)}))
 
 
 def read_persons(connection: sqlite3.Connection) -> Iterator[tuple[int, bytes, str]]:
