@@ -12,8 +12,8 @@ from typing import Any, LiteralString, Self, TypeVar
 from psycopg import ServerCursor
 
 from core.device.context import DeviceContext
-from core.inbox import InboxItem
 from core.mirror import database, writer
+from core.mirror.copy_rows import Row
 from core.mirror.database import translate_database_errors
 from core.mirror.inbox_reader import InboxReader, ReadInbox
 from core.mirror.writer import SourceState, Written
@@ -45,7 +45,7 @@ class Mirror:
     def __init__(self, device: DeviceContext, read_inbox: ReadInbox, connection: database.Connection) -> None:
         self._device = device
         self._inbox = InboxReader(device, read_inbox)
-        self._mirrored_items: Sequence[InboxItem] | None = None
+        self._mirrored_inbox: Sequence[Row] | None = None
         self._order = ChangeOrder()
         self.connection = connection
 
@@ -81,7 +81,7 @@ class Mirror:
             state = await self._read_state()
             written = await self._finish(self._device.store.run(partial(self._write, state)))
             if written is not None:
-                self._mirrored_items = state.items
+                self._mirrored_inbox = state.inbox
                 seconds = (self._device.clock() - started_us) / 1_000_000
                 return MirrorResult(written.change_count, written.fact_count, state.root, seconds)
 
@@ -144,8 +144,8 @@ class Mirror:
         """
         root = (await self._device.store.summary()).root
         schema, membership = await self._device.schema(), await self._device.membership()
-        items = await self._inbox.read(schema)
-        return SourceState(root, schema, membership, items, is_inbox_mirrored=items is self._mirrored_items)
+        inbox = await self._inbox.read(schema)
+        return SourceState(root, schema, membership, inbox, is_inbox_mirrored=inbox is self._mirrored_inbox)
 
     def _write(self, state: SourceState, store: sqlite3.Connection) -> Written | None:
         with translate_database_errors():

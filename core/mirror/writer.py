@@ -6,13 +6,11 @@ All functions run on the store's thread with both plain connections, in a transa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from psycopg import sql
 
-from core.inbox import InboxItem
 from core.membership import Membership
 from core.mirror import events, partitions, row_values
 from core.mirror.copy_rows import (
@@ -27,17 +25,15 @@ from core.mirror.copy_rows import (
     pack_facts,
     sync_rows,
 )
-from core.mirror.current_rows import CurrentRows, name_columns
+from core.mirror.current_rows import CurrentRows
 from core.mirror.database import Connection, secure_views
 from core.mirror.kind_views import schema_digest, view_statements
 from core.mirror.server_work import ServerWork
 from core.schema import Schema
-from core.store.entities import EntityName
 from core.store.queries import mirror_source
 from core.store.queries.mirror_lines import prepare_fact_lines, read_fact_lines, same_state
 from core.store.queries.mirror_source import VOID_CHANGE, ChangeOrder, FactRow
 from core.store.queries.sync_source import read_summary
-from core.values import printable
 
 SLOTS_PER_STEP = 2000
 """Rewritten at once, so that memory stays small."""
@@ -71,7 +67,7 @@ class SourceState:
     root: bytes
     schema: Schema
     membership: Membership
-    items: Sequence[InboxItem]
+    inbox: Sequence[Row]
     is_inbox_mirrored: bool = False
 
 
@@ -350,7 +346,7 @@ class _Writer:
         sync_rows(self._mirror, "devices", devices)
         sync_rows(self._mirror, "persons", ((*ids, row_values.text(name)) for *ids, name in persons))
         if not self._state.is_inbox_mirrored:
-            sync_rows(self._mirror, "inbox", _inbox_rows(self._state.items))
+            sync_rows(self._mirror, "inbox", self._state.inbox)
 
 
 def _change_rows(store: sqlite3.Connection, after: int) -> Iterator[Row]:
@@ -360,31 +356,3 @@ def _change_rows(store: sqlite3.Connection, after: int) -> Iterator[Row]:
         times = (row_values.timestamp(at), row_values.timestamp(received_at))
         shown = None if note is None else row_values.text(note)
         yield (number, position, *times, device, author, bool(accepted), change, shown)
-
-
-def _inbox_rows(items: Iterable[InboxItem]) -> Iterator[Row]:
-    seen: set[bytes] = set()
-    for item in items:
-        facts = [leaf.fact for leaf in item.candidates]
-        about = (item.type, item.entity, item.property, item.entities, facts)
-        key = blake2b(repr(about).encode(), digest_size=16).digest()
-        if key not in seen:
-            seen.add(key)
-            yield _inbox_row(key, item, facts)
-
-
-def _inbox_row(key: bytes, item: InboxItem, facts: list[bytes]) -> Row:
-    name = EntityName(item.entity, item.kind, item.key, "")
-    message = row_values.text(printable(str(item.message)))
-    since = max((leaf.at_us for leaf in item.candidates), default=None)
-    return (
-        key,
-        item.type,
-        item.entity,
-        *name_columns(name),
-        row_values.text(item.property),
-        message,
-        list(item.entities),
-        facts,
-        None if since is None else row_values.timestamp(since),
-    )

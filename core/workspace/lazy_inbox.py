@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 # The screens hold one of these from their start: what computing them needs is imported when there are any.
@@ -79,10 +79,12 @@ class LazyInbox:
 
     async def load_all(self) -> list[InboxItem]:
         """Load all items, without keeping them."""
-        found: list[InboxItem] = []
+        return [item async for some in self.pages() for item in some]
+
+    async def pages(self) -> AsyncIterator[list[InboxItem]]:
+        """Load all items, some at a time, without keeping them."""
         for start in range(0, len(self), MAX_EAGER_ITEMS):
             loaded = [self[index] for index in range(start, min(start + MAX_EAGER_ITEMS, len(self)))]
             if None in loaded:
                 loaded = list(await self._load_items(self.keys[start : start + MAX_EAGER_ITEMS]))
-            found += [item for item in loaded if item is not None]
-        return found
+            yield [item for item in loaded if item is not None]

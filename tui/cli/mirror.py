@@ -39,7 +39,7 @@ async def mirror(context: CliContext, dsn: str, once: bool, check: bool) -> int 
         if check:
             return await _check(context, workspace, dsn)
         if once:
-            async with await _load_mirror().open(workspace, workspace.inbox, dsn) as opened:
+            async with await _load_mirror().open(workspace, workspace.lazy_inbox, dsn) as opened:
                 _print_result(context, await opened.update())
             return None
         await _follow(context, workspace, dsn)
@@ -76,7 +76,7 @@ async def _follow(context: CliContext, workspace: Workspace, dsn: str) -> None:
             context.print_message(error_text(error))
         return True
 
-    await follow(workspace, workspace.inbox, dsn, on_result=on_result, on_error=on_error)
+    await follow(workspace, workspace.lazy_inbox, dsn, on_result=on_result, on_error=on_error)
 
 
 def _print_result(context: CliContext, result: MirrorResult) -> None:
@@ -95,7 +95,7 @@ async def _check(context: CliContext, workspace: Workspace, dsn: str) -> int:
     from core.mirror.comparison import compare
 
     found: list[Difference] = []
-    async with await mirror_type.open(workspace, workspace.inbox, dsn) as opened:
+    async with await mirror_type.open(workspace, workspace.lazy_inbox, dsn) as opened:
         root = (await workspace.store.summary()).root
         if await opened.root() != root:
             raise FieldlineError("The mirror is behind this device: run `fieldline mirror --once` first.")

@@ -80,7 +80,9 @@ class _MirrorTeller:
     async def follow(self, dsn: str) -> None:
         from core.mirror.follower import follow
 
-        await follow(self._workspace, self._workspace.inbox, dsn, on_result=self._on_result, on_error=self._on_error)
+        await follow(
+            self._workspace, self._workspace.lazy_inbox, dsn, on_result=self._on_result, on_error=self._on_error
+        )
 
     def _on_result(self, result: MirrorResult) -> None:
         if result.change_count or self._state != MirrorState():

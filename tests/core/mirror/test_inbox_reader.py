@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
-from core.inbox import InboxItem
 from core.mirror.comparison import compare
 from core.mirror.mirror import Mirror
 from core.workspace import Workspace
+from core.workspace.lazy_inbox import LazyInbox
 from tests.core.mirror.test_mirror import query
 from tests.support.cli import Terminal
 
@@ -22,10 +21,10 @@ async def _follow(demo: Terminal, dsn: str, changes: list[tuple[str, ...]]) -> l
     async with await Workspace.open(demo.home, user="Maier") as workspace:
         readings = 0
 
-        async def read_inbox() -> Sequence[InboxItem]:
+        async def read_inbox() -> LazyInbox:
             nonlocal readings
             readings += 1
-            return await workspace.inbox()
+            return await workspace.lazy_inbox()
 
         async with await Mirror.open(workspace, read_inbox, dsn) as mirror:
             await mirror.update()
