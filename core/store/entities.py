@@ -18,6 +18,7 @@ from core.records import Record, kind_of, record_of
 from core.schema import KIND, Schema
 from core.slots import Candidate, Slot, slot_of
 from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
+from core.store.content_table import content_with
 from core.store.scope import Scope
 from core.value_codec import MAX_FACTS, Ref, Value, encode_value, normalized_value
 
@@ -217,10 +218,10 @@ def read_withdrawals(
 
 def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name: str, value: Value) -> list[bytes]:
     """The entities of which some leaf of this property has this value."""
+    prop = "(SELECT id FROM properties WHERE name = :name)"
     query = (
         f"SELECT DISTINCT e.entity FROM {scope.facts_source} JOIN entities e ON e.id = f.entity"
-        " WHERE f.property = (SELECT id FROM properties WHERE name = :name)"
-        " AND f.content = (SELECT id FROM contents WHERE value = :value)"
+        f" WHERE f.property = {prop} AND f.content = {content_with(prop, ':value')}"
         f" AND {scope.leaves_condition}"
     )
     rows = connection.execute(

@@ -118,7 +118,8 @@ def propagate_effective_times(connection: sqlite3.Connection, arrived: list[Obso
         target = work.pop()
         raised = connection.execute(
             f"""UPDATE facts AS f
-                SET later = later + (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target) - {effective_sql()}
+                SET effect = effect
+                  + 2 * ((SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target) - {effective_sql()})
                 WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
                   AND {effective_sql()} < (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target)
                 RETURNING id""",

@@ -18,6 +18,7 @@ from core.changes import Block, parent_ids, sort_causally
 from core.membership import Membership
 from core.store import block_table
 from core.store.connection import chunks, placeholders
+from core.store.content_table import intern_contents
 from core.store.fact_edges import (
     ObsoletesEdge,
     find_edges,
@@ -32,7 +33,7 @@ from core.store.indexes.chain_table import link_chains
 from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
 from core.store.indexes.merkle_table import add_to_merkle_tree
 from core.store.indexes.person_names import add_persons
-from core.store.indexes.search_index import index_facts
+from core.store.indexes.search_index import index_contents
 from core.store.indexes.short_ids import add_short_ids
 from core.store.indexes.withdrawals import add_withdrawals, refresh_void
 from core.store.row_ids import intern_values, row_ids_of
@@ -175,14 +176,24 @@ def _insert_facts(
         for fact, data in zip(block.facts, block.body.values, strict=True)
     ]
     (known,) = connection.execute("SELECT coalesce(max(id), 0) FROM contents").fetchone()
-    contents = intern_values(connection, "contents", "value", values)
-    index_facts(connection, new.slots, [(contents[value], value) for value in values], properties, known)
+    contents = intern_contents(
+        connection, ((of, value) for (_, of), value in zip(new.slots.values(), values, strict=True))
+    )
+    names = {row: name for name, row in properties.items()}
+    index_contents(connection, [(row, names[of], value) for (of, value), row in contents.items() if row > known])
     later, without_effect, no_leaves = new.later, new.without_effect, new.no_leaves | new.without_effect
     connection.executemany(
-        "INSERT INTO facts (id, entity, property, content, later, accepted, current) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO facts (id, entity, property, content, effect, current) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (fact, entity, name, contents[value], later.get(fact, 0), fact not in without_effect, fact not in no_leaves)
-            for (fact, (entity, name)), value in zip(new.slots.items(), values, strict=True)
+            (
+                fact,
+                entity,
+                of,
+                contents[of, value],
+                2 * later.get(fact, 0) + (fact in without_effect),
+                fact not in no_leaves,
+            )
+            for (fact, (entity, of)), value in zip(new.slots.items(), values, strict=True)
         ],
     )
 

@@ -16,7 +16,7 @@ from core.value_codec import MAX_FACTS
 
 def short_steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
     """What brings a store from version N to N + 1, from the first version on."""
-    from core.store.indexes import holdings, proven_positions, search_index, standings, withdrawals
+    from core.store.indexes import holdings, proven_positions, standings, withdrawals
 
     return {
         8: withdrawals.create_tables,
@@ -24,24 +24,23 @@ def short_steps() -> dict[int, Callable[[sqlite3.Connection], None]]:
         10: proven_positions.create_tables,
         11: holdings.create_tables,
         12: standings.create_tables,
-        13: search_index.create_new_texts_table,
+        13: _let_texts_wait,
         16: _shorten_keys,
         18: _intern_names,
+        19: lambda connection: None,  # the next step does all that this one did
     }
 
 
 def _pack_blocks(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Compress the blocks, and keep the index of the search without what nobody reads.
+    """Compress the blocks.
 
     Like other long steps it calls back with the row of the change that it is at, and the last; it gives the last.
     """
     from core.store import block_table
-    from core.store.indexes import search_index
 
     connection.execute("CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT")
     last = _last_row(connection)
     block_table.pack_loose(connection, lambda row: on_row(row, last))
-    search_index.rebuild_index(connection)
     return last
 
 
@@ -90,26 +89,16 @@ CREATE INDEX facts_content ON facts (property, content)
 """
 
 
-def _shorten_rows(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Keep nothing that follows from something else, and make packs larger."""
-    from core.store import block_table
-    from core.store.indexes import search_index
-
-    last = _last_row(connection)
-    _date_by_changes(connection, last, lambda row: on_row(row // 2, last))
-    block_table.repack(connection, lambda row: on_row((last + row) // 2, last))
-    search_index.drop_texts(connection)
-    return last
-
-
-def _date_by_changes(connection: sqlite3.Connection, last: int, on_row: Callable[[int], object]) -> None:
+def _date_by_changes(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     """Keep of when a fact counts from how much later that is than its change."""
+    last = _last_row(connection)
     connection.execute("ALTER TABLE facts RENAME TO facts_before")
     connection.execute(_FACTS_SQL.format(time="later"))
     for row in range(0, last + 1, _CHANGES_PER_STEP):
-        on_row(row)
+        on_row(row, last)
         connection.execute(_COPY_LATER_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
     _execute_all(connection, _FACTS_INDEXES_SQL)
+    return last
 
 
 _COPY_LATER_SQL = f"""
@@ -214,6 +203,88 @@ DROP TABLE matters_before
 """
 
 
+def _intern_by_property(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Keep each value once for each property, find it by a digest, and search by it.
+
+    From version 19 as from version 20: that was none for long.
+    """
+    from core.store import content_table
+    from core.store.indexes import search_index
+
+    last = _last_row(connection)
+    content_table.define_functions(connection)
+    (kind,) = connection.execute("SELECT type FROM sqlite_master WHERE name = 'said'").fetchone()
+    connection.execute(f"DROP {kind} said")
+    _execute_all(connection, _CONTENTS_SQL)
+    for row in range(0, last + 1, _CHANGES_PER_STEP):
+        on_row(row, last)
+        connection.execute(_COPY_CONTENT_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
+    _execute_all(connection, _FACTS_INDEXES_SQL)
+    connection.execute("DROP TABLE contents_before")
+    connection.execute("DROP TABLE temp.content_rows")
+    search_index.create_tables(connection)
+    search_index.rebuild_index(connection)
+    return last
+
+
+_CONTENTS_SQL = """
+DROP TABLE said_index;
+DROP TABLE said_new;
+DROP TABLE IF EXISTS said_facts;
+DROP TABLE IF EXISTS content_digests;
+CREATE TEMP TABLE content_rows (
+  property INTEGER, value INTEGER, content INTEGER, PRIMARY KEY (property, value)
+) WITHOUT ROWID;
+INSERT INTO temp.content_rows (property, value, content)
+  SELECT property, content, row_number() OVER (ORDER BY min(id)) FROM facts GROUP BY property, content;
+ALTER TABLE contents RENAME TO contents_before;
+CREATE TABLE contents (
+  id INTEGER PRIMARY KEY,
+  property INTEGER NOT NULL REFERENCES properties,
+  value BLOB NOT NULL
+) STRICT;
+INSERT INTO contents (id, property, value)
+  SELECT r.content, r.property, v.value FROM temp.content_rows r JOIN contents_before v ON v.id = r.value ORDER BY 1;
+CREATE TABLE content_digests (
+  digest INTEGER NOT NULL,
+  content INTEGER NOT NULL REFERENCES contents,
+  PRIMARY KEY (digest, content)
+) STRICT, WITHOUT ROWID;
+INSERT INTO content_digests (digest, content) SELECT value_digest(property, value), id FROM contents ORDER BY 1, 2;
+ALTER TABLE facts RENAME TO facts_before;
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  content INTEGER NOT NULL REFERENCES contents,
+  effect INTEGER NOT NULL,
+  current INTEGER NOT NULL,
+  later INTEGER AS (effect >> 1),
+  accepted INTEGER AS (1 - (effect & 1))
+) STRICT
+"""
+_COPY_CONTENT_SQL = """
+INSERT INTO facts (id, entity, property, content, effect, current)
+  SELECT f.id, f.entity, f.property, r.content, 2 * f.later + 1 - f.accepted, f.current
+  FROM facts_before f CROSS JOIN temp.content_rows r ON r.property = f.property AND r.value = f.content
+  WHERE f.id BETWEEN ? AND ? ORDER BY f.id
+"""
+
+
+def _leave_ids_out(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Make the packs anew, without ids that follow from them."""
+    from core.store import block_table
+
+    last = _last_row(connection)
+    block_table.repack(connection, lambda row: on_row(row, last))
+    return last
+
+
+def _let_texts_wait(connection: sqlite3.Connection) -> None:
+    """Make the table of the texts that wait to be indexed."""
+    connection.execute("CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
+
+
 def _execute_all(connection: sqlite3.Connection, script: str) -> None:
     """Run statements in the transaction that is open."""
     for statement in script.split(";"):
@@ -223,6 +294,8 @@ def _execute_all(connection: sqlite3.Connection, script: str) -> None:
 LONG_STEPS: dict[int, Callable[[sqlite3.Connection, OnProgress], int]] = {
     14: _pack_blocks,
     15: _intern_values,
-    17: _shorten_rows,
+    17: _date_by_changes,
+    20: _intern_by_property,
+    21: _leave_ids_out,
 }
 """What brings a store of version N to N + 1 and takes long: they call back with how far they are."""

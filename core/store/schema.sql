@@ -48,20 +48,31 @@ CREATE INDEX changes_waiting ON changes (previous) WHERE linked = 0;
 CREATE TABLE blocks (change INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 
--- Each value that any fact states, once.
-CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
+-- Each value that any fact states of a property, once, and by what it is found (core/store/content_table.py).
+CREATE TABLE contents (
+  id INTEGER PRIMARY KEY,
+  property INTEGER NOT NULL REFERENCES properties,
+  value BLOB NOT NULL
+) STRICT;
+CREATE TABLE content_digests (
+  digest INTEGER NOT NULL,
+  content INTEGER NOT NULL REFERENCES contents,
+  PRIMARY KEY (digest, content)
+) STRICT, WITHOUT ROWID;
 
 -- A fact's row id is its change's row id times 512 plus its place in the change. References to parents are kept like any
 -- other. `later`: by how many microseconds it counts from later than its change's time: never before what it obsoletes,
--- which is 0 for most. `accepted`: its change's, but of the fleet, its schema and its members only what admins say is. `current`: see indexes/leaves.py.
+-- which is 0 for most. `accepted`: its change's, but of the fleet, its schema and its members only what admins say is.
+-- `effect` holds both in the bytes of one. `current`: see indexes/leaves.py.
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,
   property INTEGER NOT NULL REFERENCES properties,
   content INTEGER NOT NULL REFERENCES contents,
-  later INTEGER NOT NULL,
-  accepted INTEGER NOT NULL,
-  current INTEGER NOT NULL
+  effect INTEGER NOT NULL,
+  current INTEGER NOT NULL,
+  later INTEGER AS (effect >> 1),
+  accepted INTEGER AS (1 - (effect & 1))
 ) STRICT;
 CREATE INDEX facts_slot ON facts (entity, property, current);
 CREATE INDEX facts_content ON facts (property, content);

@@ -25,7 +25,8 @@ _ROWS_PER_STEP = 200
 _INTERNED_OTHERWISE_SQL = """
 SELECT EXISTS (SELECT 1 FROM main.entities m JOIN before.entities o ON o.id = m.id WHERE o.entity <> m.entity)
   OR EXISTS (SELECT 1 FROM main.properties m JOIN before.properties o ON o.id = m.id WHERE o.name <> m.name)
-  OR EXISTS (SELECT 1 FROM main.contents m JOIN before.contents o ON o.id = m.id WHERE o.value <> m.value)
+  OR EXISTS (SELECT 1 FROM main.contents m JOIN before.contents o ON o.id = m.id
+    WHERE o.value <> m.value OR o.property <> m.property)
 """
 _SAME_IDS_SQL = "SELECT m.id FROM main.changes m JOIN before.changes o ON o.id = m.id AND o.hash = m.hash"
 _FACT = "id, entity, property, content"

@@ -23,7 +23,7 @@ from typing import ParamSpec
 from core.errors import BlockRefused, FieldlineError
 from core.header import decode_header, header_size, verify
 from core.schema import Schema
-from core.store import block_table
+from core.store import block_table, content_table
 from core.store.check_process import run_beside
 from core.store.connection import StoreError
 from core.store.indexes import (
@@ -62,7 +62,7 @@ DERIVED_QUERIES = {
     "persons": "SELECT e.entity, p.name FROM {db}.persons p JOIN {db}.entities e ON e.id = p.entity",
     "facts": "SELECT f.id, e.entity, p.name, v.value, f.later, f.accepted, f.current"
     " FROM {db}.facts f JOIN {db}.entities e ON e.id = f.entity JOIN {db}.properties p ON p.id = f.property"
-    " JOIN {db}.contents v ON v.id = f.content",
+    " JOIN {db}.contents v ON v.id = f.content AND v.property = f.property",
     "obsoletes": "SELECT target, fact FROM {db}.obsoletes",
     "withdrawals": "SELECT w.fact, e.entity, p.name FROM {db}.withdrawals w"
     " JOIN {db}.entities e ON e.id = w.entity JOIN {db}.properties p ON p.id = w.property",
@@ -73,7 +73,6 @@ DERIVED_QUERIES = {
     "tips": "SELECT t.hash, d.device, t.position, t.peaks FROM {db}.tips t JOIN {db}.devices d ON d.id = t.device",
     "faults": "SELECT change, fault, peaks FROM {db}.faults",
     "shorts": "SELECT short, change FROM {db}.shorts",
-    "said": "SELECT fact FROM (SELECT fact FROM {db}.said_facts UNION ALL SELECT fact FROM {db}.said_new)",
     "branches": "SELECT prefix, count, children FROM {db}.branches",
 }
 
@@ -118,7 +117,7 @@ def check_beside(connection: sqlite3.Connection, fleet: bytes, schema: Schema | 
     The file, the signatures, and what serves to find something.
     """
     result = Verification()
-    for check in (_check_file, short_ids.find_problems, search_index.find_problems):
+    for check in (_check_file, short_ids.find_problems, search_index.find_problems, content_table.find_problems):
         _note_problems(result, check, connection)
     _note_problems(result, find_bad_signatures, connection, fleet)
     _note_problems(result, _check_active_members, connection, fleet)

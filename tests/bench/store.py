@@ -52,7 +52,10 @@ def _plain(folder: Path) -> float:
     """The same rows with plain sqlite3, a transaction each, same `synchronous`."""
     source = sqlite3.connect(folder / "store.db")
     names = ("changes", "blocks", "facts", "contents")
-    rows = {name: source.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in names}
+    columns = {"facts": "id, entity, property, content, effect, current"}
+    rows = {
+        name: source.execute(f"SELECT {columns.get(name, '*')} FROM {name} ORDER BY 1").fetchall() for name in names
+    }
     rows["blocks"] = list(iterate_blocks(source))
     tables = [
         sql
@@ -67,7 +70,7 @@ def _plain(folder: Path) -> float:
     for sql in tables:
         connection.execute(sql)
     facts = {row[0] // MAX_FACTS: row for row in rows["facts"]}
-    contents = dict(rows["contents"])
+    contents = {row[0]: row for row in rows["contents"]}
     begun = time.perf_counter()
     count = 0
     for change, block in zip(rows["changes"], rows["blocks"], strict=True):
@@ -75,8 +78,8 @@ def _plain(folder: Path) -> float:
         connection.execute(f"INSERT INTO changes VALUES ({','.join('?' * len(change))})", change)
         connection.execute("INSERT INTO blocks VALUES (?, ?)", block)
         fact = facts[change[0]]
-        connection.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (fact[3], contents[fact[3]]))
-        connection.execute(f"INSERT INTO facts VALUES ({','.join('?' * len(fact))})", fact)
+        connection.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", contents[fact[3]])
+        connection.execute(f"INSERT INTO facts ({columns['facts']}) VALUES ({','.join('?' * len(fact))})", fact)
         connection.execute("COMMIT")
         count += 1
     spent = time.perf_counter() - begun

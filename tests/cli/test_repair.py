@@ -47,7 +47,7 @@ def test_a_damaged_value_is_reported_by_what_reads_it_and_repaired(device: Termi
 
 
 @pytest.mark.parametrize(
-    "name", ["sqlite_schema", "facts", "changes", "sqlite_autoindex_changes_1", "meta", "said_facts"]
+    "name", ["sqlite_schema", "facts", "changes", "sqlite_autoindex_changes_1", "meta", "said_new"]
 )
 def test_a_zeroed_page_never_stops_a_repair(device: Terminal, name: str) -> None:
     before = {verb: device.ask(*verb.split()) for verb in ("list place", "list locality", "status")}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import zlib
+from collections.abc import Iterable
 
 from core.store.indexes.search_index import define_functions
+from core.store.packs import PACK_PREFIX, unpack_blocks
 from tests.support.damaged_store import loosen
 
 _WITH_TEXTS_SQL = """
@@ -14,6 +17,43 @@ INSERT INTO said_before SELECT fact, text FROM said;
 DROP VIEW said;
 DROP TABLE said_facts;
 ALTER TABLE said_before RENAME TO said;
+"""
+_VERSION_19_SQL = """
+DROP VIEW said;
+DROP TABLE said_index;
+DROP TABLE said_new;
+DROP TABLE content_digests;
+ALTER TABLE contents RENAME TO contents_after;
+CREATE TABLE contents (id INTEGER PRIMARY KEY, value BLOB NOT NULL UNIQUE) STRICT;
+INSERT INTO contents (value) SELECT value FROM contents_after GROUP BY value ORDER BY min(id);
+ALTER TABLE facts RENAME TO facts_after;
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  content INTEGER NOT NULL REFERENCES contents,
+  later INTEGER NOT NULL,
+  accepted INTEGER NOT NULL,
+  current INTEGER NOT NULL
+) STRICT;
+INSERT INTO facts SELECT f.id, f.entity, f.property, v.id, f.later, f.accepted, f.current
+  FROM facts_after f JOIN contents_after a ON a.id = f.content JOIN contents v ON v.value = a.value;
+DROP TABLE facts_after;
+DROP TABLE contents_after;
+CREATE INDEX facts_slot ON facts (entity, property, current);
+CREATE INDEX facts_content ON facts (property, content);
+CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE said_facts (fact INTEGER PRIMARY KEY) STRICT;
+INSERT INTO said_facts SELECT min(f.id) FROM facts f JOIN properties p ON p.id = f.property
+  JOIN contents v ON v.id = f.content WHERE indexed_text(p.name, v.value) <> '' GROUP BY f.property, f.content;
+CREATE VIEW said (fact, text) AS SELECT s.fact, indexed_text(p.name, v.value) FROM said_facts s
+  CROSS JOIN facts f ON f.id = s.fact CROSS JOIN properties p ON p.id = f.property
+  CROSS JOIN contents v ON v.id = f.content;
+CREATE VIRTUAL TABLE said_index USING fts5(
+  text, content = 'said', content_rowid = 'fact', tokenize = 'trigram case_sensitive 1', detail = 'none', columnsize = 0
+);
+INSERT INTO said_index (said_index) VALUES ('rebuild');
+PRAGMA user_version = 19;
 """
 _VERSION_18_SQL = """
 CREATE TABLE titles (kind TEXT, sort TEXT, entity BLOB, PRIMARY KEY (kind, sort, entity)) STRICT, WITHOUT ROWID;
@@ -102,9 +142,31 @@ PRAGMA user_version = 17;
 """
 
 
+def make_version_21(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a store back to those of version 21."""
+    for first, data in connection.execute("SELECT first, data FROM packs").fetchall():
+        older = pack_as_before(unpack_blocks(data))
+        connection.execute("UPDATE packs SET data = ? WHERE first = ?", (older, first))
+    connection.execute("PRAGMA user_version = 21")
+    connection.commit()
+
+
+def pack_as_before(blocks: Iterable[bytes]) -> bytes:
+    """Compress blocks to a pack that has all ids."""
+    plain = b"".join(len(block).to_bytes(4, "big") + block for block in blocks)
+    return PACK_PREFIX + b"\x01\x00" + zlib.compress(plain, 6)
+
+
+def make_version_19(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a store back to those of version 19."""
+    make_version_21(connection)
+    define_functions(connection)
+    connection.executescript(_VERSION_19_SQL)
+
+
 def make_version_18(connection: sqlite3.Connection) -> None:
     """Bring the tables of a store back to those of version 18."""
-    connection.commit()
+    make_version_19(connection)
     connection.create_function("with_repeat", 1, _with_repeat)
     connection.executescript(_VERSION_18_SQL)
 

@@ -18,6 +18,7 @@ from core.membership import Membership
 from core.schema import SCHEMA_PROPERTY_PREFIX
 from core.scope_rule import MAX_LEVELS, Placing, is_made_by, parent_of
 from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
+from core.store.content_table import find_contents
 from core.store.indexes.chain_sides import StoredChains
 from core.value_codec import MAX_FACTS, Ref, encode_value
 
@@ -98,12 +99,10 @@ def read_below(connection: sqlite3.Connection, properties: Iterable[int], entiti
         below: set[int] = set()
         for some in chunks(sorted(wave)):
             rows = connection.execute(f"SELECT entity FROM entities WHERE id IN ({placeholders(some)})", some)
-            for (entity,) in rows.fetchall():
-                query = (
-                    f"SELECT entity FROM facts WHERE property IN ({placeholders(names)})"
-                    " AND content = (SELECT id FROM contents WHERE value = ?)"
-                )
-                below.update(row for (row,) in connection.execute(query, (*names, encode_value(Ref(entity)))))
+            stated = [(name, encode_value(Ref(entity))) for (entity,) in rows for name in names]
+            for (name, _), content in find_contents(connection, stated).items():
+                query = "SELECT entity FROM facts WHERE property = ? AND content = ?"
+                below.update(row for (row,) in connection.execute(query, (name, content)))
         wave = below - found
         found = found | wave
     return found

@@ -105,9 +105,9 @@ def read_successions(connection: sqlite3.Connection) -> list[tuple[bytes, bytes,
     least = encode_value(SUCCESSION_PREFIX + "0" * (SUCCESSION_CHARS - len(SUCCESSION_PREFIX)))
     begin = least[: -SUCCESSION_CHARS + len(SUCCESSION_PREFIX)]
     return connection.execute(
-        f"SELECT d.device, e.entity, c.position FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
-        " JOIN devices d ON d.id = c.device JOIN entities e ON e.id = f.entity"
-        " WHERE f.property = ? AND f.content IN (SELECT id FROM contents WHERE value BETWEEN ? AND ?)",
+        "SELECT d.device, e.entity, c.position FROM facts f CROSS JOIN contents v ON v.id = f.content"
+        f" CROSS JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device"
+        " JOIN entities e ON e.id = f.entity WHERE f.property = ? AND v.value BETWEEN ? AND ?",
         (ROLE_PROPERTY_ROW, begin, begin + b"\xff"),
     ).fetchall()
 

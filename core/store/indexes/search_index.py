@@ -1,7 +1,7 @@
 """Find entities by any piece of a value or of a property's name.
 
-Each pair of property and value is indexed once, with the first fact that said it; which facts say the same, and which
-of them are leaves, the tables of facts know already, so the present and the past are searched by the same code. The
+Each pair of property and value is indexed once, by its row in `contents`; which facts state it, and which of them are
+leaves, the tables of facts know already, so the present and the past are searched by the same code. The
 index is FTS5 with trigrams (https://sqlite.org/fts5.html#the_trigram_tokenizer); it holds casefolded text, so that
 capital letters do not matter in any script.
 
@@ -11,13 +11,14 @@ All functions run on the store's thread with the plain connection.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.errors import FieldlineError
 from core.fleet_secrets import SECRET_PROPERTIES
 from core.schema import SCHEMA_PROPERTY_PREFIX
-from core.store.connection import MAX_SQL_VARIABLES, VALUE_SQL, chunks, load_value, placeholders
+from core.store.connection import chunks, load_value, placeholders
+from core.store.content_table import content_with
 from core.store.scope import Scope
 from core.value_codec import Value, encode_value
 
@@ -31,30 +32,26 @@ UNINDEXED_PROPERTIES = ("kind", "retired", "member.revoked", "person.name", *SEC
 MAX_NEW_TEXTS = 256
 """Texts that wait to be indexed. To take in one by one costs as much as all the rest of a save."""
 
+_KIND_SQL = "(SELECT id FROM properties WHERE name = 'kind')"
 _SHORT_TEXT_HEADS = frozenset(bytes((0x60 + size,)) for size in range(24))
 """What a text of less than 24 bytes begins with in CBOR (RFC 8949, section 3.1)."""
-_NEW_TEXTS_SQL = "CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"
 _INDEX_SQL = """
 CREATE VIRTUAL TABLE said_index USING fts5(
-  text, content = 'said', content_rowid = 'fact', tokenize = 'trigram case_sensitive 1', detail = 'none', columnsize = 0
+  text, content = 'said', content_rowid = 'content', tokenize = 'trigram case_sensitive 1', detail = 'none',
+  columnsize = 0
 )
 """
 """Without the sizes of the texts, which only serve to rank."""
-_TEXTS_SQL = """
-CREATE TABLE said_facts (fact INTEGER PRIMARY KEY) STRICT;
-CREATE VIEW said (fact, text) AS SELECT s.fact, indexed_text(p.name, v.value) FROM said_facts s
-  CROSS JOIN facts f ON f.id = s.fact CROSS JOIN properties p ON p.id = f.property
-  CROSS JOIN contents v ON v.id = f.content
-"""
-"""The facts that are indexed, and their texts, which are made when they are looked at (`define_functions`)."""
 _TABLES_SQL = f"""
-{_NEW_TEXTS_SQL};
-{_TEXTS_SQL};
+CREATE TABLE said_new (content INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE VIEW said (content, text) AS SELECT v.id, indexed_text(p.name, v.value) FROM contents v
+  CROSS JOIN properties p ON p.id = v.property WHERE v.id NOT IN (SELECT content FROM said_new);
 {_INDEX_SQL}
 """
-_WRONG_NEW_TEXTS_SQL = f"""
-SELECT count(*) FROM said_new s LEFT JOIN facts f ON f.id = s.fact
-  WHERE s.text IS NOT indexed_text((SELECT name FROM properties WHERE id = f.property), {VALUE_SQL})
+"""The texts that wait, and those that are indexed, which are made when they are looked at (`define_functions`)."""
+_WRONG_NEW_TEXTS_SQL = """
+SELECT count(*) FROM said_new s LEFT JOIN contents v ON v.id = s.content
+  WHERE s.text IS NOT indexed_text((SELECT name FROM properties WHERE id = v.property), v.value)
 """
 
 
@@ -97,8 +94,11 @@ def define_functions(connection: sqlite3.Connection) -> None:
 
 
 def _text_in_sql(name: str | None, value: bytes | None) -> str:
-    """The text of one pair, its value encoded; empty for a damaged one."""
-    if name is None or value is None:
+    """The text of one pair, its value encoded.
+
+    Empty for a damaged one, and for what nobody looks for.
+    """
+    if name is None or value is None or name in UNINDEXED_PROPERTIES or name.startswith(SCHEMA_PROPERTY_PREFIX):
         return ""
     try:
         if value[:1] in _SHORT_TEXT_HEADS:  # most are: a search for one or two letters looks at all
@@ -108,80 +108,26 @@ def _text_in_sql(name: str | None, value: bytes | None) -> str:
         return ""
 
 
-def drop_texts(connection: sqlite3.Connection) -> None:
-    """Keep only which facts are indexed, of a table that has their texts, too."""
-    connection.execute("ALTER TABLE said RENAME TO said_before")
-    for statement in _TEXTS_SQL.split(";"):
-        connection.execute(statement)
-    connection.execute("INSERT INTO said_facts (fact) SELECT fact FROM said_before ORDER BY fact")
-    connection.execute("DROP TABLE said_before")
-
-
 def rebuild_index(connection: sqlite3.Connection) -> None:
-    """Make the index anew from its texts, as it is made now."""
-    connection.execute("DROP TABLE said_index")
-    connection.execute(_INDEX_SQL)
+    """Make the index of texts that are in none yet."""
     connection.execute("INSERT INTO said_index (said_index) VALUES ('rebuild')")
 
 
-def create_new_texts_table(connection: sqlite3.Connection) -> None:
-    """Make the table of the texts that wait to be indexed."""
-    connection.execute(_NEW_TEXTS_SQL)
+def index_contents(connection: sqlite3.Connection, contents: Iterable[tuple[int, str, bytes]]) -> None:
+    """Take in values that are stated for the first time.
 
-
-def index_facts(
-    connection: sqlite3.Connection,
-    slots: Mapping[int, tuple[int, int]],
-    stated: Sequence[tuple[int, bytes]],
-    properties: Mapping[str, int],
-    known_contents: int,
-) -> None:
-    """Take in facts that are about to be added, behind all others.
-
-    Args:
-        connection: the store's.
-        slots: entity and property of each fact by their rows, in ascending order.
-        stated: for each the row and the bytes of its value.
-        properties: the row ids of the properties.
-        known_contents: the last row of a value that any fact has stated before.
+    As row, name of the property and encoded value, in the order of their rows, behind all others. They wait, or are
+    indexed with those that waited if there are many.
     """
-    names = {
-        row: name
-        for name, row in properties.items()
-        if name not in UNINDEXED_PROPERTIES and not name.startswith(SCHEMA_PROPERTY_PREFIX)
-    }
-    firsts: dict[tuple[int, int], tuple[int, bytes]] = {}
-    for (fact, (_, name)), (content, value) in zip(slots.items(), stated, strict=True):
-        if name in names and (name, content) not in firsts:
-            firsts[name, content] = fact, value
-    for pair in _known_pairs(connection, [pair for pair in firsts if pair[1] <= known_contents]):
-        del firsts[pair]
-    texts = [(fact, text) for (name, _), (fact, value) in firsts.items() if (text := _text_in_sql(names[name], value))]
-    if texts:
-        _add_texts(connection, texts)
-
-
-def _known_pairs(connection: sqlite3.Connection, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those of these pairs of property and value, by their rows, that a fact states."""
-    found: list[tuple[int, int]] = []
-    for some in chunks(pairs, MAX_SQL_VARIABLES // 2):
-        query = (
-            f"WITH pair (property, content) AS (VALUES {','.join(['(?, ?)'] * len(some))}) SELECT * FROM pair"
-            " WHERE EXISTS (SELECT 1 FROM facts f WHERE f.property = pair.property AND f.content = pair.content)"
-        )
-        found += connection.execute(query, [number for pair in some for number in pair]).fetchall()
-    return found
-
-
-def _add_texts(connection: sqlite3.Connection, texts: list[tuple[int, str]]) -> None:
-    """Let these texts wait, or index them with those that waited if there are many."""
+    texts = [(row, text) for row, name, value in contents if (text := _text_in_sql(name, value))]
+    if not texts:
+        return
     waiting = connection.execute("SELECT count(*) FROM said_new").fetchone()[0]
     if waiting + len(texts) < MAX_NEW_TEXTS:
-        connection.executemany("INSERT INTO said_new (fact, text) VALUES (?, ?)", texts)
+        connection.executemany("INSERT INTO said_new (content, text) VALUES (?, ?)", texts)
         return
-    texts = connection.execute("SELECT fact, text FROM said_new ORDER BY fact").fetchall() + texts
+    texts = connection.execute("SELECT content, text FROM said_new ORDER BY content").fetchall() + texts
     connection.execute("DELETE FROM said_new")
-    connection.executemany("INSERT INTO said_facts (fact) VALUES (?)", ((fact,) for fact, _ in texts))
     connection.executemany("INSERT INTO said_index (rowid, text) VALUES (?, ?)", texts)
 
 
@@ -205,7 +151,7 @@ def find_pairs(
 ) -> sqlite3.Cursor:
     """Find the latest or first pairs in whose texts all these words occur.
 
-    At most `limit` facts.
+    At most `limit`, by the rows of their contents.
 
     The index gives those that have all the trigrams, the texts decide. Words of less than three letters have none. Of
     the texts that wait to be indexed all are looked at. Booleans are in no text: of those that a word stands for, each
@@ -232,31 +178,30 @@ def find_pairs(
 
 
 def texts_query(condition: str, grams: str | None) -> str:
-    """Give the query for the facts with whose texts, `s.text`, a condition holds.
+    """Give the query for the contents with whose texts, `s.text`, a condition holds.
 
     `grams` names the parameter with what the index is asked for (`quote_grams`), None where it cannot help.
     """
-    fact, source = "s.fact", "said s"
+    content, source = "s.content", "said s"
     if grams is not None:
-        fact = "said_index.rowid"
-        source = f"said_index CROSS JOIN said s ON s.fact = said_index.rowid AND said_index MATCH :{grams}"
+        content = "said_index.rowid"
+        source = f"said_index CROSS JOIN said s ON s.content = said_index.rowid AND said_index MATCH :{grams}"
     return (
-        f"SELECT s.fact AS fact FROM said_new s WHERE {condition} UNION ALL SELECT {fact} FROM {source}"
+        f"SELECT s.content AS content FROM said_new s WHERE {condition} UNION ALL SELECT {content} FROM {source}"
         f" WHERE {condition}"
     )
 
 
 def _boolean_pairs_query(value: bool, condition: str) -> str:
-    """Give the query for the first fact of each property with a boolean.
+    """Give the query for the boolean of each property that states it.
 
     Of those where a condition holds.
     """
     return (
-        "SELECT s.fact AS fact FROM (SELECT lower(p.name) || ' ' AS text, v.value AS value,"
-        " (SELECT min(f.id) FROM facts f WHERE f.property = p.id"
-        " AND f.content = (SELECT id FROM contents WHERE value = v.value)) AS fact"
+        "SELECT s.content AS content FROM (SELECT lower(p.name) || ' ' AS text, v.value AS value,"
+        f" {content_with('p.id', 'v.value')} AS content"
         f" FROM properties p CROSS JOIN (SELECT x'{encode_value(value).hex()}' AS value) v"
-        f" WHERE {indexed_property_condition('p.name')}) s WHERE s.fact IS NOT NULL AND {condition}"
+        f" WHERE {indexed_property_condition('p.name')}) s WHERE s.content IS NOT NULL AND {condition}"
     )
 
 
@@ -284,8 +229,7 @@ def kind_condition(entity: str) -> str:
     """The condition that an entity was ever said to be of the kind `:kind`."""
     return (
         f"EXISTS (SELECT 1 FROM facts k INDEXED BY facts_slot WHERE k.entity = {entity}"
-        " AND k.content = (SELECT id FROM contents WHERE value = :kind)"
-        " AND k.property = (SELECT id FROM properties WHERE name = 'kind'))"
+        f" AND k.property = {_KIND_SQL} AND k.content = {content_with(_KIND_SQL, ':kind')})"
     )
 
 
@@ -297,7 +241,7 @@ def find_leaves(
     limit: int,
     kind: str | None = None,
 ) -> Iterator[SearchHit]:
-    """Find the leaves that say what one of these facts says.
+    """Find the leaves that state one of these contents.
 
     Those of some properties first, then in the order of the pairs; of each chunk at most `limit`. Only of entities of
     a kind if one is given.
@@ -309,10 +253,10 @@ def find_leaves(
     listed = ",".join(str(each) for (each,) in properties)
     for some in chunks(pairs):
         query = (
-            f"SELECT DISTINCT s.id, e.entity, p.name, {VALUE_SQL} FROM facts s CROSS JOIN {scope.facts_source}"
+            f"SELECT DISTINCT s.id, e.entity, p.name, s.value FROM contents s CROSS JOIN {scope.facts_source}"
             " JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
             f" WHERE s.id IN ({','.join(str(pair) for pair in some)}) AND f.property = s.property"
-            f" AND f.content = s.content AND {scope.leaves_condition}{wanted}"
+            f" AND f.content = s.id AND {scope.leaves_condition}{wanted}"
             f" ORDER BY f.property IN ({listed}) DESC, s.id DESC, f.id DESC LIMIT {limit}"
         )
         parameters = {"moment": scope.at_us, "kind": encode_value(kind)}

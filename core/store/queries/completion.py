@@ -1,8 +1,6 @@
 """Complete what a person begins to type.
 
-Names of entities, by a prefix and a few look-ups in the index of values.
-
-Text is stored behind its length, so a prefix is looked for once for each length that a key may have.
+Names of entities, by a prefix that is looked for in the index of the search.
 
 All functions run on the store's thread with the plain connection.
 """
@@ -12,16 +10,17 @@ from __future__ import annotations
 import sqlite3
 
 from core.schema import KIND, Kind, Schema
+from core.store.connection import load_value
+from core.store.content_table import content_with
 from core.store.entities import read_names, read_values
+from core.store.indexes.search_index import quote_grams, texts_query
 from core.store.scope import Scope
 from core.value_codec import Ref, encode_value, normalized
 
-MAX_KEY_BYTES = 64
-"""Keys that are longer are not offered: each length costs a look-up."""
 MAX_COMPLETIONS = 50
 """More than a person looks through, and few enough to be read at once."""
-MAX_SCANNED = 2000
-"""Keys of one length that are looked at for those of a kind: a few milliseconds."""
+MAX_SCANNED = 10_000
+"""Keys that are looked at for those of a kind: some tens of milliseconds."""
 MAX_PARENTS = 8
 """Things whose children are offered, while what they are within is not typed to its end."""
 _NOW = Scope()
@@ -52,40 +51,35 @@ def _begin_with(connection: sqlite3.Connection, kind: Kind, prefix: str, limit: 
     """Entities of a kind whose key is text that begins so."""
     if not prefix:
         return _with_value(connection, KIND, kind.name)[:limit]
-    text = normalized(prefix).encode()
-    found: list[bytes] = []
-    for size in range(len(text), MAX_KEY_BYTES + 1):
-        head = encode_value("x" * size)[:-size]
-        # Kinds may share the name of their key: those of others are many, and are passed over as they are read.
-        rows = connection.execute(
-            "SELECT e.entity FROM (SELECT s.entity FROM contents v"
-            " CROSS JOIN facts s ON s.property = (SELECT id FROM properties WHERE name = :name) AND s.content = v.id"
-            " WHERE v.value >= :low AND v.value < :high AND s.current = 1 LIMIT :scanned) f"
-            " JOIN entities e ON e.id = f.entity"
-            " WHERE EXISTS (SELECT 1 FROM facts k WHERE k.entity = f.entity AND k.current = 1"
-            " AND k.content = (SELECT id FROM contents WHERE value = :kind)"
-            " AND k.property = (SELECT id FROM properties WHERE name = :kind_name)) LIMIT :limit",
-            {
-                "name": kind.key,
-                "low": head + text,
-                "high": head + text + b"\xff" * (size - len(text) + 1),
-                "scanned": MAX_SCANNED,
-                "kind": encode_value(kind.name),
-                "kind_name": KIND,
-                "limit": limit,
-            },
-        )
-        found += [entity for (entity,) in rows]
-        if len(found) >= limit:
-            break
-    return list(dict.fromkeys(found))[:limit]
+    text = normalized(prefix)
+    start = f"{kind.key} {text}".casefold()
+    of_kind = "(SELECT id FROM properties WHERE name = :kind_name)"
+    # Kinds may share the name of their key: those of others are many, and are passed over as they are read.
+    rows = connection.execute(
+        f"SELECT e.entity, v.value FROM ({texts_query('substr(s.text, 1, :chars) = :start', 'grams')}"
+        " LIMIT :scanned) s CROSS JOIN contents v ON v.id = s.content"
+        " CROSS JOIN facts f ON f.property = v.property AND f.content = v.id AND f.current = 1"
+        " CROSS JOIN entities e ON e.id = f.entity WHERE EXISTS (SELECT 1 FROM facts k INDEXED BY facts_slot"
+        f" WHERE k.entity = f.entity AND k.property = {of_kind} AND k.current = 1"
+        f" AND k.content = {content_with(of_kind, ':kind')})",
+        {
+            "chars": len(start),
+            "start": start,
+            "grams": quote_grams(start),
+            "scanned": MAX_SCANNED,
+            "kind": encode_value(kind.name),
+            "kind_name": KIND,
+        },
+    )
+    keys = [(key, entity) for entity, data in rows if isinstance(key := load_value(data), str) and key.startswith(text)]
+    return list(dict.fromkeys(entity for _, entity in sorted(keys, key=lambda each: (len(each[0]), each))))[:limit]
 
 
 def _with_value(connection: sqlite3.Connection, name: str, value: str | Ref) -> list[bytes]:
+    prop = "(SELECT id FROM properties WHERE name = :name)"
     rows = connection.execute(
         "SELECT e.entity FROM facts f JOIN entities e ON e.id = f.entity"
-        " WHERE f.property = (SELECT id FROM properties WHERE name = :name) AND f.current = 1"
-        " AND f.content = (SELECT id FROM contents WHERE value = :value)"
+        f" WHERE f.property = {prop} AND f.content = {content_with(prop, ':value')} AND f.current = 1"
         " LIMIT :limit",
         {"name": name, "value": encode_value(value), "limit": MAX_COMPLETIONS},
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.effective_time import clock_error
 from core.slots import Clock
+from core.store.content_table import content_with
 from core.store.entities import OWN_LINKS
 from core.store.indexes.search_index import indexed_property_condition, quote_grams, texts_query
 from core.store.scope import Scope, effective_sql, has_fact
@@ -153,9 +154,9 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
 
 
 _BOOLEAN_CONDITION = (
-    f"c.id IN (SELECT p.lead FROM changes p WHERE p.id IN (SELECT f.id / {MAX_FACTS} FROM facts f"
-    f" WHERE f.property IN (SELECT id FROM properties WHERE {indexed_property_condition('name')})"
-    " AND f.content = (SELECT id FROM contents WHERE value = :boolean)))"
+    f"c.id IN (SELECT p.lead FROM changes p WHERE p.id IN (SELECT f.id / {MAX_FACTS} FROM properties q"
+    f" CROSS JOIN facts f ON f.property = q.id AND f.content = {content_with('q.id', ':boolean')}"
+    f" WHERE {indexed_property_condition('q.name')}))"
 )
 
 
@@ -167,8 +168,8 @@ def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, di
     grams = quote_grams(text)
     pairs = texts_query(f"instr(s.text, :{mentioned})", grams_name if grams else None)
     stating = (
-        f"SELECT f.id / {MAX_FACTS} FROM ({pairs}) s CROSS JOIN facts p ON p.id = s.fact"
-        " CROSS JOIN facts f ON f.property = p.property AND f.content = p.content"
+        f"SELECT f.id / {MAX_FACTS} FROM ({pairs}) s CROSS JOIN contents v ON v.id = s.content"
+        " CROSS JOIN facts f ON f.property = v.property AND f.content = v.id"
     )
     named = (
         f"SELECT f.id / {MAX_FACTS} FROM facts f"

@@ -19,6 +19,7 @@ from itertools import islice
 from core.errors import Refused
 from core.schema import Property, Schema
 from core.store.connection import VALUE_SQL, chunks, load_value, placeholders
+from core.store.content_table import find_contents
 from core.store.indexes import search_index
 from core.store.indexes.search_index import SearchHit, SearchTerm
 from core.store.scope import Scope
@@ -81,7 +82,7 @@ def _search_words(
     pairs = search_index.find_pairs(connection, words)
     while len(found) < limit and (portion := pairs.fetchmany(_PAIRS_PER_FETCH)):
         found += search_index.find_leaves(
-            connection, scope, [fact for (fact,) in portion], called, limit - len(found), kind
+            connection, scope, [pair for (pair,) in portion], called, limit - len(found), kind
         )
     found.sort(key=lambda leaf: leaf.property not in called)
     if len(words) > 1 and (lacking := min(limit, MAX_HITS_FOR_COMBINING) - len(found)) > 0:
@@ -168,9 +169,9 @@ class _EntityReader:
         return self.connection.execute(query, {"moment": self._scope.at_us})
 
     def entities_with_pairs(self, pairs: list[int], limit: int) -> list[tuple[int, int]]:
-        """Entities that say what one of these facts does, each with the property."""
-        same = f"s.id IN ({_id_list(pairs)}) AND f.property = s.property AND f.content = s.content"
-        cursor = self.select("f.entity, f.property", f"facts s CROSS JOIN {self._scope.facts_source} WHERE {same}")
+        """Entities that state one of these contents, each with the property."""
+        same = f"s.id IN ({_id_list(pairs)}) AND f.property = s.property AND f.content = s.id"
+        cursor = self.select("f.entity, f.property", f"contents s CROSS JOIN {self._scope.facts_source} WHERE {same}")
         return cursor.fetchmany(limit)
 
     def read(self, entities: Iterable[int], properties: set[int]) -> dict[int, PropertyValues]:
@@ -189,9 +190,9 @@ class _EntityReader:
         """What is right below these entities."""
         found: list[int] = []
         for some in chunks(list(self.entities(entities).values())):
-            refs = ",".join(f"x'{encode_value(Ref(entity)).hex()}'" for entity in some)
-            same = f"f.content IN (SELECT id FROM contents WHERE value IN ({refs}))"
-            where = f"f.property IN ({_id_list(self._parents)}) AND {same}"
+            stated = [(prop, encode_value(Ref(entity))) for prop in self._parents for entity in some]
+            contents = find_contents(self.connection, stated).values()
+            where = f"f.property IN ({_id_list(self._parents)}) AND f.content IN ({_id_list(contents)})"
             rows = self.select("f.entity", f"{self._scope.facts_source} WHERE {where}")
             found += [entity for (entity,) in rows.fetchmany(limit - len(found))]
         return found
@@ -243,11 +244,11 @@ def _id_list(ids: Iterable[int]) -> str:
 
 
 def _read_term_stats(reader: _EntityReader, word: SearchTerm) -> _TermStats:
-    pairs = [fact for (fact,) in search_index.find_pairs(reader.connection, [word], _MAX_HINTS)]
+    pairs = [pair for (pair,) in search_index.find_pairs(reader.connection, [word], _MAX_HINTS)]
     if len(pairs) == _MAX_HINTS:
         # What many say was said long ago for the first time: of a common word that is worth knowing, too.
-        pairs += [fact for (fact,) in search_index.find_pairs(reader.connection, [word], _MAX_HINTS, latest=False)]
-    properties = reader.connection.execute(f"SELECT DISTINCT property FROM facts WHERE id IN ({_id_list(pairs)})")
+        pairs += [pair for (pair,) in search_index.find_pairs(reader.connection, [word], _MAX_HINTS, latest=False)]
+    properties = reader.connection.execute(f"SELECT DISTINCT property FROM contents WHERE id IN ({_id_list(pairs)})")
     return _TermStats(pairs, {each for (each,) in properties}, len(reader.entities_with_pairs(pairs, MAX_ENTITIES)))
 
 

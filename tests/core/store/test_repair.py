@@ -136,7 +136,15 @@ async def test_a_zeroed_page_of_any_table_or_index_comes_back(damaged: Path, who
 
 
 async def test_damage_to_pages_that_sqlite_cannot_read_is_found(damaged: Path, whole: Path) -> None:
-    for name in ("facts", "facts_content", "contents", "branches", "said_facts", "obsoletes_fact", "changes_ordered"):
+    for name in (
+        "facts",
+        "facts_content",
+        "contents",
+        "branches",
+        "content_digests",
+        "obsoletes_fact",
+        "changes_ordered",
+    ):
         shutil.copy(whole, damaged)
         zero_page(damaged, pages_of(damaged, name)[-1])
         store = await opened(damaged)
@@ -452,7 +460,7 @@ async def test_two_processes_find_what_one_does(damaged: Path, monkeypatch: pyte
     found: list[list[str]] = []
     for statement in (
         "SELECT 1",
-        "UPDATE facts SET later = later + 1 WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE facts SET effect = effect + 2 WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE blocks SET data = zeroblob(300) WHERE change = 9",
         "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
     ):
