@@ -311,6 +311,22 @@ def read_entity_ids(connection: sqlite3.Connection, after: int, limit: int) -> l
     ).fetchall()
 
 
+_WITH_FACTS = "FROM entities e WHERE EXISTS (SELECT 1 FROM facts f WHERE f.entity = e.id)"
+
+
+def count_entities(connection: sqlite3.Connection) -> int:
+    """How many entities there are that something is said of."""
+    return int(connection.execute(f"SELECT count(*) {_WITH_FACTS}").fetchone()[0])
+
+
+def read_entities(connection: sqlite3.Connection, after: bytes, limit: int) -> list[bytes]:
+    """The next ids of entities that something is said of, in their order."""
+    rows = connection.execute(
+        f"SELECT e.entity {_WITH_FACTS} AND e.entity > ? ORDER BY e.entity LIMIT ?", (after, limit)
+    )
+    return [entity for (entity,) in rows]
+
+
 def read_touched_entities(connection: sqlite3.Connection, after_row: int) -> set[bytes]:
     """The ids of the entities of which changes behind a row say something."""
     rows = connection.execute(
