@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import LiteralString
 
 from core.device.context import DeviceContext
 from core.device.display_names import entities_in_value
@@ -18,12 +20,17 @@ from core.schema import Schema
 from core.slots import Slot
 from core.store.entities import EntityName
 from core.store.queries import mirror_source
+from core.store.types import OnProgress, ignore_progress
 from core.store.view import View
 from core.timestamps import EPOCH
 
 SAMPLES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """The times of the past that are compared: quantiles of the times of all facts."""
 ENTITIES_PER_STEP = 500
+_ROWS: LiteralString = (
+    "SELECT entity, property, kind, key, value, state, provisional, change, user_name, device_name, at"
+    " FROM {} ORDER BY entity"
+)
 
 _Key = tuple[bytes, str]
 _Row = tuple[object, ...]
@@ -44,26 +51,62 @@ class Difference:
     stored: _Row | None
 
 
-async def compare(mirror: Mirror, device: DeviceContext, items: Iterable[InboxItem]) -> list[Difference]:
-    """Compare the current values, those at some times, and the inbox.
+async def compare(
+    mirror: Mirror, device: DeviceContext, items: Iterable[InboxItem], on_progress: OnProgress = ignore_progress
+) -> AsyncGenerator[Difference, None]:
+    """Compare the inbox, and values now and at some times, entity by entity.
 
-    `items` are those of the store.
+    `items` are those of the store. `on_progress` counts entities, once for each time.
     """
-    found = _diff("inbox", None, await _mirrored_inbox(mirror), _stored_inbox(items))
-    rows = await mirror.read(
-        "SELECT entity, property, kind, key, value, state, provisional, change, user_name, device_name, at"
-        " FROM fieldline.current"
-    )
-    found += _diff("current", None, _by_slot(rows), await _stored(device, device.view()))
-    for at in await _sample_times(mirror):
-        rows = await mirror.read(
-            "SELECT entity, property, kind, key, value, state, provisional, change, user_name, device_name, at"
-            " FROM fieldline.as_of(%s)",
-            (at,),
-        )
-        at_us = round((at - EPOCH).total_seconds() * 1_000_000)
-        found += _diff("as_of", at_us, _by_slot(rows), await _stored(device, device.view(at_us)))
-    return found
+    for each in _diff("inbox", None, await _mirrored_inbox(mirror), _stored_inbox(items)):
+        yield each
+    times = await _sample_times(mirror)
+    total = (1 + len(times)) * await device.store.run(mirror_source.count_entities)
+    done = 0
+    for at in (None, *times):
+        at_us = None if at is None else round((at - EPOCH).total_seconds() * 1_000_000)
+        table, source = ("current", "fieldline.current") if at is None else ("as_of", "fieldline.as_of(%s)")
+        pages = mirror.read_pages(_ROWS.format(source), () if at is None else (at,))
+        async with aclosing(_Reader(pages)) as mirrored:
+            after = b""
+            while some := await device.store.run(
+                partial(mirror_source.read_entities, after=after, limit=ENTITIES_PER_STEP)
+            ):
+                after = some[-1]
+                for each in _diff(
+                    table, at_us, await mirrored.read(after), await _stored(device, device.view(at_us), some)
+                ):
+                    yield each
+                done += len(some)
+                on_progress(done, total)
+            for each in _diff(table, at_us, await mirrored.read(None), {}):
+                yield each
+
+
+class _Reader:
+    """Rows of the mirror in the order of entities, read as far as wanted."""
+
+    def __init__(self, pages: AsyncGenerator[list[_Row], None]) -> None:
+        self._pages = pages
+        self._rest: list[_Row] = []
+
+    async def aclose(self) -> None:
+        await self._pages.aclose()
+
+    async def read(self, last: bytes | None) -> dict[_Key, _Row]:
+        """Read the rows up to those of an entity, or all that are left."""
+        found: dict[_Key, _Row] = {}
+        while True:
+            for place, (entity, name, *rest) in enumerate(self._rest):
+                if not isinstance(entity, bytes):
+                    continue
+                if last is not None and entity > last:
+                    self._rest = self._rest[place:]
+                    return found
+                found[entity, str(name)] = tuple(rest)
+            self._rest = await anext(self._pages, [])
+            if not self._rest:
+                return found
 
 
 async def _sample_times(mirror: Mirror) -> list[datetime]:
@@ -76,10 +119,6 @@ async def _sample_times(mirror: Mirror) -> list[datetime]:
     return sorted({at for at in times if isinstance(at, datetime)}) if isinstance(times, list) else []
 
 
-def _by_slot(rows: Iterable[_Row]) -> dict[_Key, _Row]:
-    return {(entity, str(name)): tuple(rest) for entity, name, *rest in rows if isinstance(entity, bytes)}
-
-
 def _diff(table: str, at_us: int | None, one: Mapping[_Key, _Row], other: Mapping[_Key, _Row]) -> list[Difference]:
     return [
         Difference(table, at_us, *key, one.get(key), other.get(key))
@@ -88,26 +127,22 @@ def _diff(table: str, at_us: int | None, one: Mapping[_Key, _Row], other: Mappin
     ]
 
 
-async def _stored(device: DeviceContext, view: View) -> dict[_Key, _Row]:
-    """What the view shows, in the columns of the mirror."""
+async def _stored(device: DeviceContext, view: View, entities: list[bytes]) -> dict[_Key, _Row]:
+    """What the view shows of these entities, in the columns of the mirror."""
     schema = await device.schema()
     members = (await device.membership()).members
     called = {each: member.name for each, member in members.items() if member.name}
-    found: dict[_Key, _Row] = {}
-    after = 0
-    while rows := await device.store.run(partial(mirror_source.read_entity_ids, after=after, limit=ENTITIES_PER_STEP)):
-        after = rows[-1][0]
-        some = [entity for _, entity in rows]
-        records = await view.records_by_id(some, schema)
-        values = [slot.value for record in records.values() for slot in record.slots.values()]
-        names = await _read_names(
-            device, view, {*some, *(e for value in values for e in entities_in_value(value))}, schema
-        )
-        for entity, record in records.items():
-            for name, slot in record.slots.items():
-                if slot.leaves and not is_secret(entity, name):
-                    found[entity, row_values.text(name)] = tuple(_row(entity, slot, names, called))
-    return found
+    records = await view.records_by_id(entities, schema)
+    values = [slot.value for record in records.values() for slot in record.slots.values()]
+    names = await _read_names(
+        device, view, {*entities, *(e for value in values for e in entities_in_value(value))}, schema
+    )
+    return {
+        (entity, row_values.text(name)): tuple(_row(entity, slot, names, called))
+        for entity, record in records.items()
+        for name, slot in record.slots.items()
+        if slot.leaves and not is_secret(entity, name)
+    }
 
 
 async def _read_names(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, LiteralString, Self, TypeVar
+
+from psycopg import ServerCursor
 
 from core.device.context import DeviceContext
 from core.inbox import InboxItem
@@ -18,6 +20,8 @@ from core.mirror.writer import SourceState, Written
 from core.store.queries.mirror_source import ChangeOrder
 
 T = TypeVar("T")
+Cursor = ServerCursor[tuple[object, ...]]
+ROWS_PER_PAGE = 5000
 CANCEL_INTERVAL_S = 0.2
 """A statement may begin just after the one before it was cancelled: it is asked for again."""
 
@@ -106,6 +110,28 @@ class Mirror:
     async def read(self, query: LiteralString, params: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Run a query, and give all its rows."""
         return await self._finish(asyncio.to_thread(self._read, query, params))
+
+    async def read_pages(
+        self, query: LiteralString, params: Sequence[object] = ()
+    ) -> AsyncGenerator[list[tuple[object, ...]], None]:
+        """Run a query, and give its rows in pages, as many as are wanted."""
+        # By itself it would plan for who wants the first rows only.
+        await self.read("SELECT set_config('cursor_tuple_fraction', '1', false)")
+        cursor = self.connection.cursor("pages", withhold=True)
+        try:
+            await self._finish(asyncio.to_thread(self._open_pages, cursor, query, params))
+            while rows := await self._finish(asyncio.to_thread(self._fetch_page, cursor)):
+                yield rows
+        finally:
+            await self._finish(asyncio.to_thread(cursor.close))
+
+    def _open_pages(self, cursor: Cursor, query: LiteralString, params: Sequence[object]) -> None:
+        with translate_database_errors():
+            cursor.execute(query, params)
+
+    def _fetch_page(self, cursor: Cursor) -> list[tuple[object, ...]]:
+        with translate_database_errors():
+            return cursor.fetchmany(ROWS_PER_PAGE)
 
     def _read(self, query: LiteralString, params: Sequence[object]) -> list[tuple[object, ...]]:
         with translate_database_errors():

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from core.fleet_secrets import HIDDEN_TEXT, is_secret
+from core.changes import FLEET_ENTITY
+from core.fleet_secrets import HIDDEN_TEXT, SECRET_PROPERTIES
 from core.schema import KIND, Schema
 from core.store.connection import load_value
 from core.store.entities import EntityName, name_entities, read_values
@@ -32,19 +33,21 @@ class NameReader:
         kinds = schema.kinds.values()
         named = {KIND, schema.kind("").key, *(name for kind in kinds for name in (kind.key, kind.title, kind.within))}
         self._properties = {numbers[name]: name for name in named if name in numbers}
-        self._values: dict[tuple[bytes, str], Value] = {}
+        self._values: dict[str, dict[bytes, Value]] = {}
         self._known: set[bytes] = set()
         self._others: dict[tuple[bytes, str], Value] = {}
         """Values of other entities; None where there is none."""
 
     def read(self, ids: Mapping[int, bytes], others: Iterable[bytes]) -> dict[bytes, EntityName]:
         """Read the names of these entities, by their numbers, and of some others."""
-        rows = mirror_source.read_values_in_use(self._store, list(ids), self._properties)
         self._known = set(ids.values())
-        self._values = {}
-        for (number, of), value in rows.items():
-            entity, name = ids[number], self._properties[of]
-            self._values[entity, name] = HIDDEN_TEXT if is_secret(entity, name) else load_value(value)
+        by_property: dict[int, dict[bytes, Value]] = {of: {} for of in self._properties}
+        for number, of, value in mirror_source.read_values_in_use(self._store, list(ids), self._properties):
+            by_property[of][ids[number]] = load_value(value)
+        self._values = {name: by_property[of] for of, name in self._properties.items()}
+        for name in SECRET_PROPERTIES:
+            if FLEET_ENTITY in self._values.get(name, ()):
+                self._values[name][FLEET_ENTITY] = HIDDEN_TEXT
         if len(self._others) > _KEPT_VALUES:
             self._others.clear()
         return name_entities(self._read, {*self._known, *others}, self._schema)
@@ -54,10 +57,10 @@ class NameReader:
         if unknown:
             found = read_values(self._store, NOW, name, unknown)
             self._others.update(((each, name), found.get(each)) for each in unknown)
+        known = self._values.get(name, {})
         values: dict[bytes, Value] = {}
         for entity in entities:
-            source = self._values if entity in self._known else self._others
-            value = source.get((entity, name))
+            value = known.get(entity) if entity in self._known else self._others.get((entity, name))
             if value is not None:
                 values[entity] = value
         return values

@@ -16,6 +16,7 @@ from core.inbox import InboxItem
 from core.membership import Membership
 from core.mirror import events, partitions, row_values
 from core.mirror.copy_rows import (
+    COLUMNS,
     Row,
     copy_lines,
     copy_packed,
@@ -56,6 +57,8 @@ _INDEXES_AFTERWARDS = (
 
 _ANALYZE_LESS, _ANALYZE_AS_USUAL = "SET LOCAL default_statistics_target = 25", "RESET default_statistics_target"
 """Some thousand rows tell enough of a month's facts; the server looks closer by itself when it has the time."""
+_COLUMNS_OF_NO_PLAN = ("value",)
+"""Costly to look at, and only ever read with something made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +172,6 @@ def _key_statements(*tables: str) -> Iterator[sql.Composed]:
             yield sql.SQL("CREATE INDEX {} ON {} {}").format(sql.Identifier(name), identifier(table), sql.SQL(of))
 
 
-def _analyze(table: str) -> sql.Composed:
-    return sql.SQL("ANALYZE {}").format(identifier(table))
-
-
 class _Writer:
     """One run: the rows of changes and facts, then what follows from them."""
 
@@ -226,9 +225,16 @@ class _Writer:
                 self._mirror.execute(statement)
         else:
             events.write_differences(self._mirror, "store", is_all=True)
-        for statement in map(_analyze, _SMALLER_TABLES):
-            self._mirror.execute(statement)
+        self._analyze(*_SMALLER_TABLES)
         return written
+
+    def _analyze(self, *tables: str) -> None:
+        self._mirror.execute(_ANALYZE_LESS)
+        for table in tables:
+            columns = [column for column in COLUMNS[table] if column not in _COLUMNS_OF_NO_PLAN]
+            statement = sql.SQL("ANALYZE {} ({})")
+            self._mirror.execute(statement.format(identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))))
+        self._mirror.execute(_ANALYZE_AS_USUAL)
 
     def _write_facts_and_entities(self, *, has_keys: bool) -> Written:
         """Write the large tables, on two threads if each can read the store."""
@@ -253,10 +259,7 @@ class _Writer:
         if not has_keys:
             for statement in _key_statements(*_FACT_TABLES):
                 self._mirror.execute(statement)
-        self._mirror.execute(_ANALYZE_LESS)
-        for statement in map(_analyze, _FACT_TABLES):
-            self._mirror.execute(statement)
-        self._mirror.execute(_ANALYZE_AS_USUAL)
+        self._analyze(*_FACT_TABLES)
         return Written(changes, facts)
 
     def _delete(self, *tables: str) -> None:

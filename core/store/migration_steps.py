@@ -89,24 +89,16 @@ CREATE INDEX facts_content ON facts (property, content)
 """
 
 
-def _shorten_rows(connection: sqlite3.Connection, on_row: OnProgress) -> int:
-    """Keep nothing that follows from something else, and make packs larger."""
-    from core.store import block_table
-
-    last = _last_row(connection)
-    _date_by_changes(connection, last, lambda row: on_row(row // 2, last))
-    block_table.repack(connection, lambda row: on_row((last + row) // 2, last))
-    return last
-
-
-def _date_by_changes(connection: sqlite3.Connection, last: int, on_row: Callable[[int], object]) -> None:
+def _date_by_changes(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     """Keep of when a fact counts from how much later that is than its change."""
+    last = _last_row(connection)
     connection.execute("ALTER TABLE facts RENAME TO facts_before")
     connection.execute(_FACTS_SQL.format(time="later"))
     for row in range(0, last + 1, _CHANGES_PER_STEP):
-        on_row(row)
+        on_row(row, last)
         connection.execute(_COPY_LATER_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
     _execute_all(connection, _FACTS_INDEXES_SQL)
+    return last
 
 
 _COPY_LATER_SQL = f"""
@@ -279,6 +271,15 @@ INSERT INTO facts (id, entity, property, content, effect, current)
 """
 
 
+def _leave_ids_out(connection: sqlite3.Connection, on_row: OnProgress) -> int:
+    """Make the packs anew, without ids that follow from them."""
+    from core.store import block_table
+
+    last = _last_row(connection)
+    block_table.repack(connection, lambda row: on_row(row, last))
+    return last
+
+
 def _let_texts_wait(connection: sqlite3.Connection) -> None:
     """Make the table of the texts that wait to be indexed."""
     connection.execute("CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
@@ -293,7 +294,8 @@ def _execute_all(connection: sqlite3.Connection, script: str) -> None:
 LONG_STEPS: dict[int, Callable[[sqlite3.Connection, OnProgress], int]] = {
     14: _pack_blocks,
     15: _intern_values,
-    17: _shorten_rows,
+    17: _date_by_changes,
     20: _intern_by_property,
+    21: _leave_ids_out,
 }
 """What brings a store of version N to N + 1 and takes long: they call back with how far they are."""

@@ -31,7 +31,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 21
+STORE_VERSION = 22
 _MIN_FREE_SHARE, _MIN_FREE_PAGES = 0.1, 1000
 """Free pages of a file that it is worth to write it anew for."""
 _BUSY_TIMEOUT_MS = int(connection.BUSY_TIMEOUT_S * 1000)

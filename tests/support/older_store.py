@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import zlib
+from collections.abc import Iterable
 
 from core.store.indexes.search_index import define_functions
+from core.store.packs import PACK_PREFIX, unpack_blocks
 from tests.support.damaged_store import loosen
 
 _WITH_TEXTS_SQL = """
@@ -139,9 +142,24 @@ PRAGMA user_version = 17;
 """
 
 
+def make_version_21(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a store back to those of version 21."""
+    for first, data in connection.execute("SELECT first, data FROM packs").fetchall():
+        older = pack_as_before(unpack_blocks(data))
+        connection.execute("UPDATE packs SET data = ? WHERE first = ?", (older, first))
+    connection.execute("PRAGMA user_version = 21")
+    connection.commit()
+
+
+def pack_as_before(blocks: Iterable[bytes]) -> bytes:
+    """Compress blocks to a pack that has all ids."""
+    plain = b"".join(len(block).to_bytes(4, "big") + block for block in blocks)
+    return PACK_PREFIX + b"\x01\x00" + zlib.compress(plain, 6)
+
+
 def make_version_19(connection: sqlite3.Connection) -> None:
     """Bring the tables of a store back to those of version 19."""
-    connection.commit()
+    make_version_21(connection)
     define_functions(connection)
     connection.executescript(_VERSION_19_SQL)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from core.errors import FieldlineError, Refused
@@ -10,6 +11,7 @@ from core.timestamps import format_timestamp
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
 from tui.cli.mirror_events import result_json
+from tui.cli.progress import show_progress
 from tui.i18n.translate import N_, _, error_text, format_number
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from core.mirror.mirror import Mirror, MirrorResult
     from core.workspace import Workspace
 
-MAX_DIFFERENCES_SHOWN = 20
+MAX_DIFFERENCES, MAX_DIFFERENCES_SHOWN = 10_000, 20
+"""A check ends at the first, since a mirror that differs so much is of something else."""
 
 
 @verb(
@@ -91,23 +94,37 @@ async def _check(context: CliContext, workspace: Workspace, dsn: str) -> int:
     mirror_type = _load_mirror()
     from core.mirror.comparison import compare
 
+    found: list[Difference] = []
     async with await mirror_type.open(workspace, workspace.inbox, dsn) as opened:
         root = (await workspace.store.summary()).root
         if await opened.root() != root:
             raise FieldlineError("The mirror is behind this device: run `fieldline mirror --once` first.")
-        found = await compare(opened, workspace, await workspace.inbox())
+        with show_progress(N_("{done} of {total} compared")) as on_progress:
+            async with aclosing(compare(opened, workspace, await workspace.inbox(), on_progress)) as differences:
+                async for each in differences:
+                    found.append(each)
+                    if len(found) == MAX_DIFFERENCES:
+                        break
+        if found and (await workspace.store.summary()).root != root:
+            raise FieldlineError("This device has got changes meanwhile: mirror them, and check once more.")
+    _print_differences(context, root, found)
+    return 1 if found else 0
+
+
+def _print_differences(context: CliContext, root: bytes, found: list[Difference]) -> None:
     if context.json:
         context.print_json({"root": root.hex(), "differences": [_difference_json(each) for each in found]})
-        return 1 if found else 0
+        return
     for each in found[:MAX_DIFFERENCES_SHOWN]:
         when = "" if each.at_us is None else f" {format_timestamp(each.at_us)}"
         context.print_line(f"{each.table}{when} {each.entity.hex()} {each.property}: {each.mirrored} ≠ {each.stored}")
-    context.print_message(
-        _("The mirror differs in {count} rows.").format(count=format_number(len(found)))
-        if found
-        else _("The mirror says what this device says.")
-    )
-    return 1 if found else 0
+    if not found:
+        context.print_message(_("The mirror says what this device says."))
+    elif len(found) == MAX_DIFFERENCES:
+        text = _("The mirror differs in {count} rows or more: the check ended there.")
+        context.print_message(text.format(count=format_number(len(found))))
+    else:
+        context.print_message(_("The mirror differs in {count} rows.").format(count=format_number(len(found))))
 
 
 def _difference_json(each: Difference) -> dict[str, str | None]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core import cbor
 from core.store.queries.mirror_source import EFFECTIVE_SQL, IS_SHOWN, SECRET, read_flag_state
+from core.store.scope import effective_sql
 from core.value_codec import MAX_FACTS, REFERENCE_HEADS
 
 NULL_FIELD = "\\N"
@@ -27,12 +28,12 @@ _IS_REFERENCE = " OR ".join(
     f"(v.value >= x'{head.hex()}' AND v.value < x'{head.hex()[:-2]}{head[-1] + 1:02x}')" for head in REFERENCE_HEADS
 )
 _IS_SHORT_TEXT = f"v.value >= {_SHORT_TEXTS} AND v.value < {_LONGER_TEXTS} AND instr(v.value, x'00') = 0"
-_VALUE = f"""
+_IS_EASY = f"({_IS_SHORT_TEXT}) OR ({_IS_REFERENCE})"
+_FIELD = f"""
 CASE
   WHEN {_IS_SHORT_TEXT} THEN replace(
     json_quote(CAST(substr(v.value, CASE WHEN v.value < {_TEXTS} THEN 2 ELSE 3 END) AS TEXT)), '\\', '\\\\')
-  WHEN {_IS_REFERENCE} THEN '{{"ref": "' || lower(hex(substr(v.value, {len(REFERENCE_HEADS[0]) + 1}))) || '"}}'
-  ELSE (SELECT field FROM other_fields WHERE content = f.content)
+  ELSE '{{"ref": "' || lower(hex(substr(v.value, {len(REFERENCE_HEADS[0]) + 1}))) || '"}}'
 END
 """
 
@@ -41,25 +42,22 @@ def _time(micros: str) -> str:
     return f"strftime('%Y-%m-%d %H:%M:%S.', {micros} / 1000000, 'unixepoch') || substr(1000000 + {micros} % 1000000, 2)"
 
 
-# Most facts count from the time of their change, which is put into words once for all of these.
+# Most facts count from the time of their change, which is put into words once for all of these. A leaf has no end.
 _LINES = f"""
 WITH some AS MATERIALIZED (
-  SELECT id, at, device, {_time("at")} AS at_text FROM changes WHERE id >= :first AND id < :end
-), ends AS MATERIALIZED (
-  SELECT o.target, min({EFFECTIVE_SQL}) AS ended
-  FROM obsoletes o CROSS JOIN facts f ON f.id = o.fact JOIN changes c ON c.id = f.id / {MAX_FACTS}
-  WHERE f.accepted AND o.target >= :first * {MAX_FACTS} AND o.target < :end * {MAX_FACTS} GROUP BY o.target
+  SELECT id, at, device, {_time("at")} || '+00' AS at_text FROM changes WHERE id >= :first AND id < :end
 )
-SELECT count(*), group_concat(printf('%d\t%s+00\t%s\t%d\t%d\t%d\t%d\t%s',
-  f.id, CASE WHEN {EFFECTIVE_SQL} = c.at THEN c.at_text ELSE {_time(EFFECTIVE_SQL)} END,
-  CASE WHEN e.ended IS NULL THEN '{NULL_FIELD}' ELSE {_time("e.ended")} || '+00' END,
-  f.entity, f.property, c.device, f.accepted, {_VALUE}), char(10)) || char(10)
+SELECT count(*), group_concat(printf('%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s',
+  f.id, CASE WHEN f.later = 0 THEN c.at_text ELSE {_time(EFFECTIVE_SQL)} || '+00' END,
+  CASE WHEN f.current = 1 THEN '{NULL_FIELD}' ELSE coalesce((
+    SELECT {_time(f"min({effective_sql('g')})")} || '+00' FROM obsoletes o CROSS JOIN facts g ON g.id = o.fact
+    WHERE o.target = f.id AND g.accepted), '{NULL_FIELD}') END,
+  f.entity, f.property, c.device, f.accepted, v.field), char(10)) || char(10)
 FROM some c
 CROSS JOIN facts f ON f.id >= c.id * {MAX_FACTS} AND f.id < (c.id + 1) * {MAX_FACTS}
-JOIN contents v ON v.id = f.content
-LEFT JOIN ends e ON e.target = f.id
-WHERE {IS_SHOWN}
-  AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.entity = f.entity AND w.property = f.property)
+JOIN temp.value_fields v ON v.content = f.content
+WHERE {IS_SHOWN} AND (NOT EXISTS (SELECT 1 FROM withdrawals)
+  OR NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.entity = f.entity AND w.property = f.property))
 """
 
 
@@ -92,17 +90,16 @@ def _read_tip(connection: sqlite3.Connection) -> tuple[object, ...]:
 
 
 def prepare_fact_lines(connection: sqlite3.Connection, to_field: Callable[[bytes], str]) -> None:
-    """Note for `read_fact_lines` the fields of values that SQLite cannot format.
+    """Note the field of each value for `read_fact_lines`.
 
-    `to_field` gives that of an encoded value.
+    Most values are said several times. `to_field` gives that of an encoded value that SQLite cannot format.
     """
-    connection.execute("DROP TABLE IF EXISTS temp.other_fields")
-    connection.execute("CREATE TEMP TABLE other_fields (content INTEGER PRIMARY KEY, field TEXT NOT NULL)")
-    others = connection.execute(
-        f"SELECT v.id, v.value FROM contents v WHERE NOT ({_IS_SHORT_TEXT}) AND NOT ({_IS_REFERENCE})"
-    )
+    connection.execute("DROP TABLE IF EXISTS temp.value_fields")
+    connection.execute("CREATE TEMP TABLE value_fields (content INTEGER PRIMARY KEY, field TEXT NOT NULL)")
+    connection.execute(f"INSERT INTO value_fields SELECT v.id, {_FIELD} FROM contents v WHERE {_IS_EASY}")
+    others = connection.execute(f"SELECT v.id, v.value FROM contents v WHERE NOT ({_IS_EASY})")
     connection.executemany(
-        "INSERT INTO other_fields VALUES (?, ?)", ((content, to_field(value)) for content, value in others)
+        "INSERT INTO value_fields VALUES (?, ?)", ((content, to_field(value)) for content, value in others)
     )
 
 

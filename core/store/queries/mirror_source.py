@@ -288,19 +288,18 @@ def _pick(leaves: list[tuple[int, int, int, bytes, int, bytes]]) -> Iterator[Lea
 
 def read_values_in_use(
     connection: sqlite3.Connection, entities: list[int], properties: Iterable[int]
-) -> dict[tuple[int, int], bytes]:
-    """Read what is in use of some properties: (entity, property) -> encoded value."""
-    some = ",".join(map(str, entities))
-    found: dict[tuple[int, int], bytes] = {}
-    several = set()
+) -> Iterator[tuple[int, int, bytes]]:
+    """Read what is in use of some properties: (entity, property, encoded value)."""
+    some, of_some = ",".join(map(str, entities)), ",".join(map(str, properties))
     # The plus keeps SQLite from looking up each property of each entity.
-    for entity, of, value in connection.execute(
+    yield from connection.execute(
         f"SELECT f.entity, f.property, v.value FROM facts f JOIN contents v ON v.id = f.content"
-        f" WHERE f.entity IN ({some}) AND +f.property IN ({','.join(map(str, properties))}) AND f.current = 1"
-    ):
-        if found.setdefault((entity, of), value) != value:
-            several.add((entity, of))
-    return found | {place: read_pick(connection, NOW, *place) for place in several}
+        f" WHERE f.entity IN ({some}) AND +f.property IN ({of_some}) AND f.current = 1"
+    )
+    several = f"SELECT entity, property FROM contested WHERE entity IN ({some}) AND +property IN ({of_some})"
+    for place in connection.execute(several).fetchall():
+        # After those that it is picked from.
+        yield *place, read_pick(connection, NOW, *place)
 
 
 def read_entity_ids(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
@@ -310,6 +309,22 @@ def read_entity_ids(connection: sqlite3.Connection, after: int, limit: int) -> l
         " ORDER BY e.id LIMIT ?",
         (after, limit),
     ).fetchall()
+
+
+_WITH_FACTS = "FROM entities e WHERE EXISTS (SELECT 1 FROM facts f WHERE f.entity = e.id)"
+
+
+def count_entities(connection: sqlite3.Connection) -> int:
+    """How many entities there are that something is said of."""
+    return int(connection.execute(f"SELECT count(*) {_WITH_FACTS}").fetchone()[0])
+
+
+def read_entities(connection: sqlite3.Connection, after: bytes, limit: int) -> list[bytes]:
+    """The next ids of entities that something is said of, in their order."""
+    rows = connection.execute(
+        f"SELECT e.entity {_WITH_FACTS} AND e.entity > ? ORDER BY e.entity LIMIT ?", (after, limit)
+    )
+    return [entity for (entity,) in rows]
 
 
 def read_touched_entities(connection: sqlite3.Connection, after_row: int) -> set[bytes]:

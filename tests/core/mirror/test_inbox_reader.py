@@ -35,7 +35,7 @@ async def _follow(demo: Terminal, dsn: str, changes: list[tuple[str, ...]]) -> l
                 await mirror.update()
                 was_read.append(readings > before)
                 items = await workspace.inbox()
-                assert await compare(mirror, workspace, items) == []
+                assert [each async for each in compare(mirror, workspace, items)] == []
                 shown = sorted((i.type, i.kind or "", i.key or "", i.property, str(i.message)) for i in items)
                 rows = query(
                     dsn, "SELECT type, coalesce(kind, ''), coalesce(key, ''), property, message FROM fieldline.inbox"

@@ -17,7 +17,13 @@ from core.schema_toml import load_builtin_schema
 from core.store import migrations
 from core.store.block_table import iterate_blocks
 from core.store.store import Store
-from tests.support.older_store import make_version_14, make_version_17, make_version_18, make_version_19
+from tests.support.older_store import (
+    make_version_14,
+    make_version_17,
+    make_version_18,
+    make_version_19,
+    make_version_21,
+)
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen
 
 SCHEMA = load_builtin_schema("service-centre")
@@ -47,6 +53,11 @@ def schema_of(path: Path) -> list[tuple[str, str]]:
         return sorted((name, " ".join(sql.replace('"', "").split())) for name, sql in found)
 
 
+def packs_of(path: Path) -> list[bytes]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [bytes(data) for (data,) in connection.execute("SELECT data FROM packs ORDER BY first")]
+
+
 def clock() -> int:
     return 2000
 
@@ -71,7 +82,7 @@ async def build(path: Path) -> None:
     await store.close()
 
 
-LONG_STEPS = {make_version_14: 4, make_version_17: 2, make_version_18: 1, make_version_19: 1}
+LONG_STEPS = {make_version_14: 5, make_version_17: 3, make_version_18: 2, make_version_19: 2, make_version_21: 1}
 """How many long steps lead from these to this version."""
 
 
@@ -121,6 +132,7 @@ async def test_what_is_derived_is_right_and_goes_on_from_there(
     path = copy_as(make_older, built, tmp_path)
     store = await Store.open(path, clock=clock)
     assert schema_of(path) == schema_of(built)
+    assert packs_of(path) == packs_of(built)
     assert await store.count_unread(SCHEMA) == 0
     assert (await store.verify(SCHEMA)).problems == []
     await store.save_blocks([Pen(0, FOUNDING).write(Fact(THING, "code", "242"), at=2000)])

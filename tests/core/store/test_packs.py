@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.body import Fact
 from core.store import block_table
 from core.store.packs import PACK_PREFIX, is_whole, pack_blocks, unpack_blocks
 from core.store.store import Store
-from tests.support.store_fleet import FLEET
+from tests.support.older_store import pack_as_before
+from tests.support.store_fleet import ENTITY, FLEET, Pen, fact_of
 
 
 @given(blocks=st.lists(st.binary(max_size=200), max_size=8))
@@ -83,3 +86,42 @@ async def test_small_packs_that_follow_each_other_are_put_together(tmp_path: Pat
         packs = dict(connection.execute("SELECT first, data FROM packs"))
         assert sorted(packs) == [1, 71, 81, 91, 200]
         assert packs[81] == damaged
+
+
+def chain(count: int) -> list[bytes]:
+    """Changes of one device, each with a fact of the one before the last."""
+    pen, blocks = Pen(1), list[bytes]()
+    for number in range(count):
+        known = (fact_of(blocks[-2]),) if number > 1 else ()
+        blocks.append(pen.write(Fact(ENTITY, "p", number, known), at=10 + number))
+    return blocks
+
+
+def test_ids_that_follow_from_the_pack_take_no_room() -> None:
+    blocks = chain(60)
+    packed, before = pack_blocks(blocks), pack_as_before(blocks)
+    assert unpack_blocks(packed) == tuple(blocks)
+    assert len(packed) < len(before) - 60 * 30
+
+
+@given(data=st.data())
+def test_of_a_damaged_pack_of_changes_those_before_the_damage_come_back(data: st.DataObject) -> None:
+    blocks = chain(6)
+    packed = pack_blocks(blocks)
+    cut = data.draw(st.integers(0, len(packed)))
+    found = unpack_blocks(packed[:cut])
+    assert found == tuple(blocks[: len(found)])
+    unpack_blocks(packed[:cut] + data.draw(st.binary(max_size=50)) + packed[cut:])
+    plain = bytearray(zlib.decompress(packed[8:]))
+    for _ in range(3):
+        plain[data.draw(st.integers(0, len(plain) - 1))] ^= data.draw(st.integers(1, 255))
+    unpack_blocks(packed[:8] + zlib.compress(bytes(plain)))
+
+
+@given(blocks=st.lists(st.binary(max_size=200), max_size=8), data=st.data())
+def test_packs_of_the_version_before_are_read(blocks: list[bytes], data: st.DataObject) -> None:
+    packed = pack_as_before(blocks)
+    assert unpack_blocks(packed) == tuple(blocks)
+    assert is_whole(packed)
+    cut = data.draw(st.integers(0, len(packed) - 1))
+    assert not is_whole(packed[:cut])
