@@ -333,10 +333,13 @@ def load_value(data: bytes | None) -> Value:
 
 
 def load_block(data: bytes) -> Block:
-    """Read a block that the store has; raises DamagedRow if it is none."""
-    from core.changes import decode_block
+    """Read a block that the store has; raises DamagedRow if it is none.
+
+    It was checked when it came: nothing is hashed again.
+    """
+    from core.changes import read_checked_block
 
     try:
-        return decode_block(data)
+        return read_checked_block(data)
     except BlockRefused as error:
         raise DamagedRow(str(error)) from None

@@ -129,19 +129,28 @@ def read_entity_values(
     """Read all values in use of these entities."""
     found = {entity: EntityValues() for entity in entities}
     several: set[tuple[bytes, str]] = set()
+    properties: dict[int, str] = dict(connection.execute("SELECT id, name FROM properties"))
     for some in chunks(entities):
-        names = {f"e{place}": entity for place, entity in enumerate(some)}
-        query = (
-            f"SELECT e.entity, p.name, {VALUE_SQL} FROM entities e CROSS JOIN {scope.facts_source}"
-            " JOIN properties p ON p.id = f.property"
-            f" WHERE e.entity IN ({','.join(f':{n}' for n in names)}) AND f.entity = e.id AND {scope.leaves_condition}"
+        listed = ",".join(f":e{place}" for place in range(len(some)))
+        parameters: dict[str, object] = {f"e{place}": entity for place, entity in enumerate(some)}
+        numbers: dict[int, bytes] = dict(
+            connection.execute(f"SELECT id, entity FROM entities WHERE entity IN ({listed})", parameters)
         )
-        stated: dict[tuple[bytes, str], bytes] = {}
-        for entity, name, value in connection.execute(query, {**names, "moment": scope.at_us}):
-            if stated.setdefault((entity, name), value) != value:
-                several.add((entity, name))
-        for (entity, name), value in stated.items():
-            found[entity].values[name] = HIDDEN_TEXT if is_secret(entity, name) else load_value(value)
+        query = (
+            f"SELECT f.entity, f.property, {VALUE_SQL} FROM entities e CROSS JOIN {scope.facts_source}"
+            f" WHERE e.entity IN ({listed}) AND f.entity = e.id AND {scope.leaves_condition}"
+        )
+        stated: dict[int, dict[int, bytes]] = {number: {} for number in numbers}
+        for number, name, value in connection.execute(query, {**parameters, "moment": scope.at_us}):
+            if stated[number].setdefault(name, value) != value and name in properties:
+                several.add((numbers[number], properties[name]))
+        for number, values in stated.items():
+            entity = numbers[number]
+            found[entity].values.update(
+                (name, HIDDEN_TEXT if is_secret(entity, name) else load_value(value))
+                for name, value in ((properties.get(row), value) for row, value in values.items())
+                if name is not None  # of a damaged row
+            )
     for entity, name in several:
         slot = read_slot(connection, scope, entity, name)
         found[entity].values[name] = slot.value

@@ -119,7 +119,8 @@ def add_blocks(
 
     (known_entities,) = connection.execute("SELECT coalesce(max(id), 0) FROM entities").fetchone()
     entities = _intern_entities(connection, ordered)
-    properties = intern_values(connection, "properties", "name", [f.property for b in ordered for f in b.facts])
+    named = {fact.property: None for block in ordered for fact in block.facts}
+    properties = intern_values(connection, "properties", "name", named)
     slots = {
         row: (entities[fact.entity], properties[fact.property])
         for block in ordered
@@ -169,7 +170,11 @@ def add_blocks(
 def _insert_facts(
     connection: sqlite3.Connection, blocks: Sequence[Block], new: _Stated, properties: Mapping[str, int]
 ) -> None:
-    values = [_kept_value(f.value, data) for b in blocks for f, data in zip(b.facts, b.body.values, strict=True)]
+    values = [
+        data if type(fact.value) not in _MAY_NAME_PARENTS else _kept_value(fact.value, data)
+        for block in blocks
+        for fact, data in zip(block.facts, block.body.values, strict=True)
+    ]
     (known,) = connection.execute("SELECT coalesce(max(id), 0) FROM contents").fetchone()
     contents = intern_contents(
         connection, ((of, value) for (_, of), value in zip(new.slots.values(), values, strict=True))
@@ -205,8 +210,8 @@ def _targets_in_effect(connection: sqlite3.Connection, arrived: list[ObsoletesEd
 def _intern_entities(connection: sqlite3.Connection, blocks: list[Block]) -> dict[bytes, int]:
     """Give the row ids of what blocks speak of, and of who wrote them."""
     authors = [block.header.fields.author for block in blocks]
-    named = [fact.entity for block in blocks for fact in block.facts]
-    return intern_values(connection, "entities", "entity", named + authors)
+    named = {fact.entity: None for block in blocks for fact in block.facts}
+    return intern_values(connection, "entities", "entity", [*named, *authors])
 
 
 def _withdrawal_rows(blocks: list[Block], rows: dict[bytes, int]) -> set[int]:
@@ -224,8 +229,6 @@ def _kept_value(value: Value, data: bytes) -> bytes:
 
     Whether a reference is tagged as one to a parent is no difference.
     """
-    if type(value) not in _MAY_NAME_PARENTS:
-        return data
     return encode_value(plain_reference(value)) if parents_of(value) else data
 
 

@@ -66,9 +66,7 @@ async def build(folder: Path, *, facts: int, conflicts: int) -> None:
     """Make the home in this folder, which must not exist."""
     workspace = await Workspace.init(folder, user=USER, fleet_name="Big", schema=SCHEMA, device_name="A")
     async with workspace:
-        edits = [edit for line in HISTORY.read_text().splitlines() for edit in json.loads(line)["edits"]]
-        named = {edit["entity"] for edit in edits}  # an import also says the kind and the key of each
-        lines = _lines(-(-facts // (len(edits) + 2 * len(named))))
+        lines = (json.dumps(change) for change in changes(copies_of(facts)))
         while some := [line for _, line in zip(range(_BATCH), lines, strict=False)]:
             await workspace.store.import_history(
                 workspace.identity, list(read_lines(some)), SCHEMA, on_progress=lambda done, of: None
@@ -77,17 +75,24 @@ async def build(folder: Path, *, facts: int, conflicts: int) -> None:
         await workspace.inbox()
 
 
-def _lines(copies: int) -> Iterator[str]:
-    """The changes of all copies in the order of their times."""
-    changes = [json.loads(line) for line in HISTORY.read_text().splitlines()]
+def copies_of(facts: int) -> int:
+    """Count the copies of the history that make so many facts."""
+    edits = [edit for line in HISTORY.read_text().splitlines() for edit in json.loads(line)["edits"]]
+    named = {edit["entity"] for edit in edits}  # an import also says the kind and the key of each
+    return -(-facts // (len(edits) + 2 * len(named)))
+
+
+def changes(copies: int) -> Iterator[dict[str, Any]]:
+    """Give the changes of all copies in the order of their times."""
+    original = [json.loads(line) for line in HISTORY.read_text().splitlines()]
 
     def of(copy: int) -> Iterator[tuple[int, int, int, dict[str, Any]]]:
-        return ((change["at"], copy, number, change) for number, change in enumerate(changes))
+        return ((change["at"], copy, number, change) for number, change in enumerate(original))
 
     every = [of(copy) for copy in range(copies)]
     for _at, copy, _number, change in heapq.merge(*every, key=lambda each: each[:3]):
         edits = [_of_copy(edit, copy, SCHEMA) for edit in change["edits"]]
-        yield json.dumps({**change, "comment": f"{change['comment']} ({copy})", "edits": edits})
+        yield {**change, "comment": f"{change['comment']} ({copy})", "edits": edits}
 
 
 def _of_copy(edit: dict[str, Any], copy: int, schema: Schema) -> dict[str, Any]:

@@ -96,7 +96,8 @@ class Figure:
     wanted_megabytes: float | None = None
 
 
-def _start(home: Path, arguments: tuple[str, ...], out: int, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+def start(home: Path, arguments: tuple[str, ...], out: int, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a verb on a home."""
     return subprocess.Popen(
         [sys.executable, "-m", "tui.cli", *arguments],
         env={**os.environ, **environ, "FIELDLINE_HOME": str(home)},
@@ -105,7 +106,7 @@ def _start(home: Path, arguments: tuple[str, ...], out: int, environ: dict[str, 
     )
 
 
-def _finish(process: subprocess.Popen[bytes]) -> Cost:
+def finish(process: subprocess.Popen[bytes]) -> Cost:
     """Wait for the program; its CPU is with that of its children."""
     _pid, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -114,13 +115,13 @@ def _finish(process: subprocess.Popen[bytes]) -> Cost:
 
 def _call(home: Path, verb: Verb) -> Cost:
     with tempfile.TemporaryFile() as out:
-        return _finish(_start(home, verb.arguments, out.fileno(), verb.environ))
+        return finish(start(home, verb.arguments, out.fileno(), verb.environ))
 
 
 def _ask(home: Path, *arguments: str) -> dict[str, str]:
     """Call the program for what is only prepared; gives its JSON."""
     with tempfile.TemporaryFile() as out:
-        cost = _finish(_start(home, (*arguments, "--json"), out.fileno(), {}))
+        cost = finish(start(home, (*arguments, "--json"), out.fileno(), {}))
         out.seek(0)
         data = out.read()
         assert cost.code == 0, (arguments, data)
@@ -144,14 +145,14 @@ def _measure(home: Path, folder: Path) -> Iterator[Figure]:
 
 def _first_sync(home: Path, empty: Path) -> Iterator[Figure]:
     arguments = ("serve", "--bind", "127.0.0.1", "--port", "0", "--no-discovery")
-    serving = _start(home, arguments, subprocess.PIPE, {})
+    serving = start(home, arguments, subprocess.PIPE, {})
     try:
         assert serving.stdout is not None
         port = serving.stdout.readline().rsplit(b":", 1)[1].strip().decode()
         yield Figure("first sync", _call(empty, Verb(("sync", f"tcp://127.0.0.1:{port}"))), 18)
     finally:
         serving.send_signal(signal.SIGINT)
-        sender = _finish(serving)
+        sender = finish(serving)
     yield Figure("first sync: the sender", sender, 8, 120)
 
 

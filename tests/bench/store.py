@@ -51,7 +51,7 @@ async def _append(folder: Path) -> float:
 def _plain(folder: Path) -> float:
     """The same rows with plain sqlite3, a transaction each, same `synchronous`."""
     source = sqlite3.connect(folder / "store.db")
-    names = ("changes", "blocks", "facts", "contents")
+    names = ("changes", "blocks", "facts", "contents", "content_digests")
     columns = {"facts": "id, entity, property, content, effect, current"}
     rows = {
         name: source.execute(f"SELECT {columns.get(name, '*')} FROM {name} ORDER BY 1").fetchall() for name in names
@@ -60,7 +60,7 @@ def _plain(folder: Path) -> float:
     tables = [
         sql
         for (sql,) in source.execute(
-            "SELECT sql FROM sqlite_master WHERE tbl_name IN (?, ?, ?, ?) AND sql NOT NULL", names
+            "SELECT sql FROM sqlite_master WHERE tbl_name IN (?, ?, ?, ?, ?) AND sql NOT NULL", names
         )
     ]
     source.close()
@@ -71,6 +71,7 @@ def _plain(folder: Path) -> float:
         connection.execute(sql)
     facts = {row[0] // MAX_FACTS: row for row in rows["facts"]}
     contents = {row[0]: row for row in rows["contents"]}
+    digests = {content: digest for digest, content in rows["content_digests"]}
     begun = time.perf_counter()
     count = 0
     for change, block in zip(rows["changes"], rows["blocks"], strict=True):
@@ -79,6 +80,8 @@ def _plain(folder: Path) -> float:
         connection.execute("INSERT INTO blocks VALUES (?, ?)", block)
         fact = facts[change[0]]
         connection.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", contents[fact[3]])
+        digest = (digests[fact[3]], fact[3])
+        connection.execute("INSERT OR IGNORE INTO content_digests VALUES (?, ?)", digest)
         connection.execute(f"INSERT INTO facts ({columns['facts']}) VALUES ({','.join('?' * len(fact))})", fact)
         connection.execute("COMMIT")
         count += 1

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import pytest
 from tests.cli.conftest import Pair
 from tests.support.cli import ROOT, Terminal
 from tests.support.deadlines import DEADLINE_S
+from tests.support.soak_table import soak_row
 
 PLACE = "place:241/Entrance right"
 
@@ -210,9 +211,21 @@ def test_serving_ends_quietly_when_nobody_reads_its_events_any_more(pair: Pair) 
 
 
 def test_of_many_who_add_the_same_at_once_one_does(device: Terminal) -> None:
-    started = [device.process("new", "locality", "code=242", f"name=TSC {n}") for n in range(12)]
+    _add_at_once(device, 12)
+
+
+@pytest.mark.soak
+def test_of_a_hundred_who_add_the_same_at_once_one_does(
+    device: Terminal, record_property: Callable[[str, object], None]
+) -> None:
+    _add_at_once(device, 100)
+    record_property(*soak_row("new: processes that add the same at once", 100, {"added": 1, "refused": 99}))
+
+
+def _add_at_once(device: Terminal, many: int) -> None:
+    started = [device.process("new", "locality", "code=242", f"name=TSC {n}") for n in range(many)]
     ended = [(process.communicate(timeout=DEADLINE_S), process.returncode) for process in started]
-    assert sorted(code for _, code in ended) == [0] + [2] * 11
+    assert sorted(code for _, code in ended) == [0] + [2] * (many - 1)
     assert all("There is locality:242 already" in err for (_, err), code in ended if code)
     assert len(device.ask("list", "locality", "--where", "code=242")) == 1
     assert device.ask("inbox") == []

@@ -25,11 +25,12 @@ _DEFINITION = re.compile(
 NO_DECODERS = {
     "core/body.py:read_checked_body": "takes what `decode_body` has accepted",
     "core/changes.py:read_checked_block": "takes what `decode_block` has accepted",
+    "core/header.py:read_checked_header": "takes what `decode_header` has accepted",
     "core/equipment/plan.py:read_only_problem": "makes an error",
     "core/schema_toml.py:load_builtin_schema": "takes a name of ours",
     "core/service/serial_sync.py:read_cable_status": "looks at the open cable of a port",
     "core/service/service_status.py:read_status": "reads `peer-status`, while a service runs",
-    "core/store/connection.py:load_block": "takes rows of the store, and reads `block`",
+    "core/store/connection.py:load_block": "takes rows of the store, which `decode_block` has accepted",
     "core/store/indexes/merkle_table.py:read_branch": "takes a prefix",
     "core/store/indexes/merkle_table.py:read_ids": "takes a prefix",
     "core/sync/reconcile/group_code.py:decode": "needs a state: tests/core/sync/test_fuzz.py leads there",
