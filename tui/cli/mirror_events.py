@@ -85,16 +85,18 @@ class _MirrorTeller:
         )
 
     def _on_result(self, result: MirrorResult) -> None:
-        if result.change_count or self._state != MirrorState():
-            self._print_event({"event": "mirrored", **result_json(result)})
+        is_news = result.change_count or self._state != MirrorState()
+        # Who hears of it finds the state already.
         self._set_state(MirrorState())
+        if is_news:
+            self._print_event({"event": "mirrored", **result_json(result)})
 
     def _on_error(self, error: FieldlineError, wait_s: float) -> bool:
         before = self._state or MirrorState()
         after = before.after_error(error, self._workspace.clock())
+        self._set_state(after)
         if after.error != before.error:
             self._print_event(_failed(error))
-        self._set_state(after)
         return True
 
     def _set_state(self, state: MirrorState) -> None:
