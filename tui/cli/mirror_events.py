@@ -85,10 +85,10 @@ class _MirrorTeller:
         )
 
     def _on_result(self, result: MirrorResult) -> None:
-        is_news = result.change_count or self._state != MirrorState()
+        has_change = result.change_count or self._state != MirrorState()
         # Who hears of it finds the state already.
         self._set_state(MirrorState())
-        if is_news:
+        if has_change:
             self._print_event({"event": "mirrored", **result_json(result)})
 
     def _on_error(self, error: FieldlineError, wait_s: float) -> bool:
