@@ -75,6 +75,8 @@ class CurrentRows:
         self._is_plain = lru_cache(_KEPT_VALUES)(self._check_plain)
         self._free = [of for of in self._properties if self._properties[of] != RETIRED and not self._meanings(of, True)]
         """The properties of which any short text fits everywhere."""
+        self._is_collected = False
+        """Whether the store was asked once which contents have details."""
         self._named: dict[bytes, tuple[bytes, bytes]] = {}
         """Values that refer to something, each with the fields of its details that follow from it."""
         self._names = NameReader(store, schema)
@@ -86,6 +88,8 @@ class CurrentRows:
         As long as the server is at work, the rows wait in files.
         """
         after = 0
+        mirror_source.collect_details(self._store, self._free, self._check_plain)
+        self._is_collected = True
         with _translate_file_errors(), ExitStack() as files:
             waiting = [PackedRows(table, files.enter_context(TemporaryFile())) for table in TABLES]
             while some := mirror_source.read_entity_ids(self._store, after, ENTITIES_PER_COPY):
@@ -145,22 +149,25 @@ class CurrentRows:
     def _details_of(self, ids: dict[int, bytes]) -> Iterator[bytes]:
         """Pack the details of these entities' leaves, and keep their own rows."""
         by_entity: dict[int, list[LeafRow]] = {number: [] for number in ids}
-        for row in mirror_source.read_leaf_rows(self._store, list(ids), self._free, self._is_plain):
+        rows = mirror_source.read_leaf_rows(
+            self._store, list(ids), self._free, self._is_plain, is_collected=self._is_collected
+        )
+        for row in rows:
             by_entity[row[0]].append(row)
         if len(self._named) > _KEPT_VALUES:
             self._named.clear()
-        values = {row[3] for rows in by_entity.values() for row in rows if row_values.refers(row[3])}
-        unnamed = {value: load_value(value) for value in values if value not in self._named}
+        values = {row[3] for leaves in by_entity.values() for row in leaves} - self._named.keys()
+        unnamed = {value: load_value(value) for value in values if row_values.refers(value)}
         referred = {each for value in unnamed.values() for each in row_values.references(value)}
         names = self._names.read(ids, referred)
         for value, loaded in unnamed.items():
             refs = pack_references(row_values.references(loaded))
             self._named[value] = pack_json(row_values.json_text(loaded, names)), refs
-        for number, rows in by_entity.items():
+        for number, leaves in by_entity.items():
             name = names[ids[number]]
             # What has nothing in use has facts nevertheless, which name it.
-            self._put_aside(number, name, [row for row in rows if row[4]])
-            for _, of, fact, value, in_use, provisional in rows:
+            self._put_aside(number, name, [row for row in leaves if row[4]])
+            for _, of, fact, value, in_use, provisional in leaves:
                 named, refs = self._named.get(value, (NULL, NULL))
                 fits = self._fits(name.kind, of, value)
                 if refs != NULL or provisional or not (fits and in_use):

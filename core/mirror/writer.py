@@ -40,14 +40,16 @@ SLOTS_PER_STEP = 2000
 _FACT_TABLES = ("changes", "facts", "gaps", "obsoletes")
 _SMALLER_TABLES = ("leaf_details", "entities", "source_flags")
 """Those that are written last."""
-_BUILT_AFTERWARDS = {
-    "obsoletes": ("obsoletes_pkey", "PRIMARY KEY (target_id, fact_id)"),
-    "leaf_details": ("leaf_details_pkey", "PRIMARY KEY (entity_id, fact_id)"),
-}
+_BUILT_AFTERWARDS = (
+    ("obsoletes", "obsoletes_pkey", "PRIMARY KEY (target_id, fact_id)"),
+    ("leaf_details", "leaf_details_pkey", "PRIMARY KEY (entity_id, fact_id)"),
+    ("entities", "entities_entity_key", "UNIQUE (entity)"),
+)
 """The keys that are made at once over all rows where there were none, which takes a fraction of the time."""
 _INDEXES_AFTERWARDS = (
     ("facts", "facts_slot", "(entity_id)"),
     ("facts", "facts_in_use", "(property_id) WHERE accepted AND ended_at IS NULL"),
+    ("entities", "entities_key", "(kind, key)"),
     ("leaf_details", "leaf_details_refs", "USING gin (refs) WHERE refs IS NOT NULL"),
 )
 
@@ -159,7 +161,7 @@ def _write_kinds(mirror: Connection, schema: Schema) -> None:
 
 def _key_statements(*tables: str) -> Iterator[sql.Composed]:
     """The statements that make the keys and indexes of some tables, which have none."""
-    for table, (name, key) in _BUILT_AFTERWARDS.items():
+    for table, name, key in _BUILT_AFTERWARDS:
         if table in tables:
             statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
             yield statement.format(identifier(table), sql.Identifier(name), sql.SQL(key))
@@ -264,7 +266,7 @@ class _Writer:
             self._mirror.execute(sql.SQL("DELETE FROM {}").format(identifier(table)))
 
     def _drop_keys(self) -> None:
-        for table, (name, _) in _BUILT_AFTERWARDS.items():
+        for table, name, _ in _BUILT_AFTERWARDS:
             statement = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
             self._mirror.execute(statement.format(identifier(table), sql.Identifier(name)))
         for _, name, _ in _INDEXES_AFTERWARDS:

@@ -214,10 +214,18 @@ def read_days(connection: sqlite3.Connection, *, is_marked: bool) -> list[int]:
 
     Of all slots, or of the marked ones.
     """
-    source = "facts f"
+    day = f"{effective_sql()} / {DAY_US}"
     if is_marked:
         source = "touched t CROSS JOIN facts f ON f.entity = t.entity AND f.property = t.property"
-    query = f"SELECT DISTINCT {effective_sql()} / {DAY_US} FROM {source} ORDER BY 1"
+        query = f"SELECT DISTINCT {day} FROM {source} ORDER BY 1"
+    else:
+        # Most facts count from the time of their change, of which there are few.
+        of_change = f"f.id >= c.id * {MAX_FACTS} AND f.id < (c.id + 1) * {MAX_FACTS}"
+        query = (
+            f"SELECT c.at / {DAY_US} FROM changes c WHERE EXISTS"
+            f" (SELECT 1 FROM facts f WHERE {of_change} AND f.later = 0)"
+            f" UNION SELECT {day} FROM facts f WHERE f.later <> 0 ORDER BY 1"
+        )
     return [day for (day,) in connection.execute(query)]
 
 
@@ -235,28 +243,52 @@ def read_edges(connection: sqlite3.Connection, after_row: int) -> Iterator[tuple
     )
 
 
+IsPlain = Callable[[int, bytes], bool]
+"""Whether nothing is to be told of a property's encoded value beside its fact."""
+
+
+def _details_sql(free_properties: Iterable[int]) -> str:
+    """The condition that something is to be told of a content `v`."""
+    return (
+        f"NOT CASE WHEN v.property IN ({','.join(map(str, free_properties))}) AND v.value >= x'{_FIRST_TEXT}'"
+        f" AND v.value < x'{_BEHIND_TEXTS}' AND length(v.value) <= {MAX_TEXT_BYTES} THEN 1"
+        " ELSE is_plain(v.property, v.value) END"
+    )
+
+
+def collect_details(connection: sqlite3.Connection, free_properties: Iterable[int], is_plain: IsPlain) -> None:
+    """Collect the contents of which `read_leaf_rows` tells.
+
+    Each is looked at once, while most are said several times.
+    """
+    connection.create_function("is_plain", 2, is_plain, deterministic=True)
+    connection.execute("DROP TABLE IF EXISTS temp.detailed")
+    connection.execute("CREATE TEMP TABLE detailed (content INTEGER PRIMARY KEY)")
+    connection.execute(f"INSERT INTO detailed SELECT v.id FROM contents v WHERE {_details_sql(free_properties)}")
+
+
 def read_leaf_rows(
     connection: sqlite3.Connection,
     entities: list[int],
     free_properties: Iterable[int],
-    is_plain: Callable[[int, bytes], bool],
+    is_plain: IsPlain,
+    *,
+    is_collected: bool = False,
 ) -> Iterator[LeafRow]:
     """Read what is to be told of these entities' leaves beside their facts.
 
     Left out is a leaf that has a slot for itself, if `is_plain` of its property and encoded value. Of the free
-    properties every short text is.
+    properties every short text is. With `is_collected`, `collect_details` has looked at all contents.
 
     What a peer calls obsolete is given, too, as not in use.
     """
     some = {"some": _numbers(entities), **SECRET}
     connection.create_function("is_plain", 2, is_plain, deterministic=True)
     contested = set(connection.execute(f"SELECT entity, property FROM contested WHERE entity IN {_SOME}", some))
+    condition = "f.content IN (SELECT content FROM temp.detailed)" if is_collected else _details_sql(free_properties)
     rows: Iterable[tuple[int, int, int, bytes]] = connection.execute(
-        f"SELECT f.entity, f.property, f.id, v.value FROM facts f JOIN contents v ON v.id = f.content"
-        f" WHERE f.entity IN {_SOME} AND f.current = 1 AND NOT CASE"
-        f" WHEN f.property IN ({','.join(map(str, free_properties))}) AND v.value >= x'{_FIRST_TEXT}'"
-        f" AND v.value < x'{_BEHIND_TEXTS}' AND length(v.value) <= {MAX_TEXT_BYTES} THEN 1"
-        f" ELSE is_plain(f.property, v.value) END AND {IS_SHOWN}",
+        "SELECT f.entity, f.property, f.id, v.value FROM facts f JOIN contents v ON v.id = f.content"
+        f" WHERE f.entity IN {_SOME} AND f.current = 1 AND {condition} AND {IS_SHOWN}",
         some,
     )
     for row in rows:

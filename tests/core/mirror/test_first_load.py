@@ -8,12 +8,19 @@ from contextlib import closing, nullcontext
 
 import pytest
 
-from core.mirror import writer
+from core.mirror import database, writer
 from core.store.queries.mirror_lines import same_state
-from tests.core.mirror.test_mirror import assert_is_as_if_written_at_once
+from core.store.queries.mirror_source import DAY_US, read_days
+from core.store.scope import effective_sql
+from tests.core.mirror.test_mirror import assert_is_as_if_written_at_once, query
 from tests.support.cli import Terminal
 
 COUNT = "SELECT count(*) FROM facts"
+KEYS = (
+    "SELECT i.indexdef, c.contype FROM pg_indexes i"
+    " LEFT JOIN pg_constraint c ON c.conname = i.indexname AND c.connamespace = 'fieldline'::regnamespace"
+    " WHERE i.schemaname = 'fieldline' AND i.tablename !~ '^facts_[0-9]' ORDER BY i.tablename, i.indexdef"
+)
 
 
 @pytest.fixture
@@ -51,3 +58,18 @@ def test_one_connection_writes_the_same(demo: Terminal, dsn: str, monkeypatch: p
     demo.ask("mirror", dsn, "--once")
     monkeypatch.setattr(writer, "same_state", lambda _: nullcontext(None))
     assert_is_as_if_written_at_once(demo, dsn)
+
+
+def test_the_keys_that_are_made_afterwards_are_those_of_the_tables(demo: Terminal, dsn: str) -> None:
+    with closing(sqlite3.connect(demo.home / "store.db")) as connection:
+        (fleet,) = connection.execute("SELECT value FROM meta WHERE key = 'fleet'").fetchone()
+    database.connect(dsn, fleet).close()
+    made = query(dsn, KEYS)
+    demo.ask("mirror", dsn, "--once")
+    assert query(dsn, "SELECT 1 FROM fieldline.entities LIMIT 1")
+    assert query(dsn, KEYS) == made
+
+
+def test_days_are_those_from_which_facts_count(demo: Terminal, store: sqlite3.Connection) -> None:
+    days = f"SELECT DISTINCT {effective_sql()} / {DAY_US} FROM facts f ORDER BY 1"
+    assert read_days(store, is_marked=False) == [day for (day,) in store.execute(days)]
