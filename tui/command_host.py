@@ -98,6 +98,9 @@ class CommandHost(Widget):
 
         A task replaces one of the same group that is still under way.
         """
+        if not self.is_mounted:  # What was just opened has nothing on it yet; its messages wait until it has.
+            self.call_later(self.run_task, task, group)
+            return
         guarded: WorkType[None] = partial(self._run_guarded, task)
         self.run_worker(guarded, group=group or COMMAND_GROUP, exclusive=bool(group))
 

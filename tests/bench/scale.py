@@ -96,13 +96,15 @@ class Figure:
     wanted_megabytes: float | None = None
 
 
-def start(home: Path, arguments: tuple[str, ...], out: int, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+def start(
+    home: Path, arguments: tuple[str, ...], out: int, environ: dict[str, str], errors: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     """Start a verb on a home."""
     return subprocess.Popen(
         [sys.executable, "-m", "tui.cli", *arguments],
         env={**os.environ, **environ, "FIELDLINE_HOME": str(home)},
         stdout=out,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
     )
 
 
@@ -145,10 +147,10 @@ def _measure(home: Path, folder: Path) -> Iterator[Figure]:
 
 def _first_sync(home: Path, empty: Path) -> Iterator[Figure]:
     arguments = ("serve", "--bind", "127.0.0.1", "--port", "0", "--no-discovery")
-    serving = start(home, arguments, subprocess.PIPE, {})
+    serving = start(home, arguments, subprocess.DEVNULL, {}, subprocess.PIPE)
     try:
-        assert serving.stdout is not None
-        port = serving.stdout.readline().rsplit(b":", 1)[1].strip().decode()
+        assert serving.stderr is not None
+        port = serving.stderr.readline().rsplit(b":", 1)[1].strip().decode()
         yield Figure("first sync", _call(empty, Verb(("sync", f"tcp://127.0.0.1:{port}"))), 18)
     finally:
         serving.send_signal(signal.SIGINT)
