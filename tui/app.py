@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen
-from textual.worker import WorkerCancelled, WorkerError, WorkerFailed, WorkType
+from textual.worker import WorkType
 
 from core.changes import FLEET_ENTITY
 from core.errors import FieldlineError
@@ -42,6 +42,7 @@ from tui.view_models.breadcrumbs import breadcrumbs
 from tui.view_models.device_role import access_of
 from tui.view_models.form import NO_NAMES, DisplayNames
 from tui.widgets.role_styles import Palette
+from tui.worker_end import wait_until_ended
 
 if TYPE_CHECKING:
     from core.sync.links.serial.serial_ports import SerialPortInfo
@@ -141,9 +142,7 @@ class FieldlineApp(DiffApp):
 
     async def _run_background_work(self) -> None:
         """Read the inbox and watch for cables, once the first screen shows what it shall."""
-        for worker in [each for each in self.workers if each.group == REFRESH_GROUP]:
-            with suppress(WorkerCancelled, WorkerFailed):
-                await worker.wait()
+        await wait_until_ended(each for each in self.workers if each.group == REFRESH_GROUP)
         if (screen := self.base_screen) is not None:
             await screen.wait_for_refresh()
         self._is_first_screen_shown = True
@@ -163,9 +162,7 @@ class FieldlineApp(DiffApp):
     async def on_unmount(self) -> None:
         # Who still reads would find the loader's store closed.
         self.workers.cancel_all()
-        for worker in list(self.workers):
-            with suppress(WorkerError):
-                await worker.wait()
+        await wait_until_ended(self.workers)
         await self.inbox_loader.close()
         await self.draft_keeper.close()
 

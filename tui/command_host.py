@@ -42,8 +42,7 @@ def command_bindings(*scopes: str) -> list[BindingType]:
 class CommandHost(Widget):
     """A screen that offers commands.
 
-    A command is carried out by a method `do_<name>` of the screen or of one of its `actions`; `disabled_reason` says
-    why it cannot act now.
+    A method `do_<name>` of the screen or of one of its `actions` carries it out, if it has no `disabled_reason`.
     """
 
     SCOPES: ClassVar[tuple[str, ...]] = ()
@@ -92,11 +91,9 @@ class CommandHost(Widget):
         return bool(self.query(Input))
 
     def run_task(self, task: Callable[[], Awaitable[object] | None], group: str = "") -> None:
-        """Run something beside the screen.
+        """Run something beside the screen, instead of what is under way of its group.
 
         What could not be done is shown in the message line.
-
-        A task replaces one of the same group that is still under way.
         """
         if not self.is_mounted:  # What was just opened has nothing on it yet; its messages wait until it has.
             self.call_later(self.run_task, task, group)

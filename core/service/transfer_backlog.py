@@ -68,8 +68,7 @@ async def track_backlog(
         yield tracker.on_event
     finally:
         saving.cancel()
-        with suppress(asyncio.CancelledError):
-            await saving
+        await asyncio.gather(saving, return_exceptions=True)
         # What could not be saved is no reason for a session to fail.
         with suppress(FieldlineError):
             await tracker.finish()

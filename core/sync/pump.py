@@ -78,8 +78,10 @@ async def pump_session(
         raise
     finally:
         reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await reading
+        # Not `await reading`: whether that or this was cancelled could not be told apart, and one would go on.
+        await asyncio.wait({reading})
+        if not reading.cancelled():
+            reading.result()
 
 
 class _Pump:

@@ -1,4 +1,4 @@
-"""What offers commands: a task for a screen that is still being put together waits for it."""
+"""A task for a screen that is still being put together waits for it."""
 
 from __future__ import annotations
 

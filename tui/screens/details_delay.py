@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
+from tui.one_shot_timer import never_skipped
 from tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class DetailsDelay:
         if self.timer is not None:
             self.timer.stop()
         if (left_s := self._rests_at_s - monotonic()) > 0:
-            self.timer = self._screen.set_timer(left_s, self._redraw_blocks)
+            self.timer = never_skipped(self._screen.set_timer(left_s, self._redraw_blocks))
         else:
             self._redraw_blocks()
 

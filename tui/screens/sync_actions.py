@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.timer import Timer
-from textual.worker import Worker, WorkerCancelled, WorkerFailed, WorkType
+from textual.worker import Worker, WorkType
 
 from core.errors import FieldlineError
 from core.sync.events import Event, Progress
@@ -31,6 +31,7 @@ from tui.view_models.known_endpoints import (
 )
 from tui.view_models.peers import PeerRow, SyncMeter, format_bytes, link_kind, sync_warnings
 from tui.widgets.lines import Lines
+from tui.worker_end import wait_until_ended
 
 # What a sync needs is imported where one begins: it takes time and memory, and few who look here sync.
 if TYPE_CHECKING:
@@ -294,6 +295,6 @@ async def stop_worker(worker: Worker[None] | None) -> None:
     """
     if worker is not None and not worker.is_finished:
         worker.cancel()
-        with suppress(WorkerCancelled, WorkerFailed, TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await worker.wait()
+                await wait_until_ended([worker])

@@ -23,8 +23,10 @@ from textual.events import Resize
 from textual.geometry import Offset, Size
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widgets import Input
 
+from tui.one_shot_timer import never_skipped
 from tui.terminal.clipboard import clipboard_sequence
 from tui.terminal.diff_renderer import Cell, CellRow, DiffRenderer, patch_row
 from tui.terminal.driver import limit_input
@@ -124,6 +126,10 @@ class DiffApp(ThemedApp[None]):
         self._placed: Offset | None = None
         """Where the terminal's cursor was put last."""
         self.painted = asyncio.Event()
+
+    def set_timer(self, *args: Any, **named: Any) -> Timer:
+        """See `App.set_timer`; Textual waits with one for the last of many sizes."""
+        return never_skipped(super().set_timer(*args, **named))
 
     def do_redraw(self) -> None:
         """Draw the screen again, for when something else wrote on the terminal."""

@@ -14,7 +14,8 @@ from typing import Any
 
 from textual.app import App
 from textual.message_pump import MessagePump
-from textual.worker import WorkerCancelled, WorkerFailed
+
+from tui.worker_end import wait_until_ended
 
 COMMAND_GROUP, REFRESH_GROUP = "command", "news"
 """The groups of the workers that carry out what a key asks for, and that read what a screen shows."""
@@ -57,9 +58,7 @@ async def wait_until_done(app: App[Any]) -> None:
 
 async def _wait_for_group(app: App[Any], group: str) -> None:
     """Return when the workers of a group have ended that are under way now."""
-    for worker in [each for each in app.workers if each.group == group and not each.is_finished]:
-        with suppress(WorkerCancelled, WorkerFailed):
-            await worker.wait()
+    await wait_until_ended(each for each in app.workers if each.group == group and not each.is_finished)
 
 
 async def _wait_for_queue(pump: MessagePump) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from textual.timer import Timer
 
 from tui.layout import Line, cut, fit_line, line_width, wrap_text
+from tui.one_shot_timer import never_skipped
 from tui.view_models.frame import size_hint
 from tui.widgets.lines import Lines
 
@@ -35,7 +36,7 @@ class MessageLine(Lines):
         if self._timer is not None:
             self._timer.stop()
         if line and seconds:
-            self._timer = self.set_timer(seconds, partial(self.show, "", role, 0))
+            self._timer = never_skipped(self.set_timer(seconds, partial(self.show, "", role, 0)))
         self._fit_height()
         if self.is_mounted:
             self.redraw()
