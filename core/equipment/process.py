@@ -102,8 +102,10 @@ async def run(
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             await asyncio.shield(process.wait())
-        for task in (*readers, feeder):
-            task.cancel()
+        if process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.transport.abort()
+        for reader in readers:
+            reader.cancel()
         await asyncio.gather(*readers, feeder, return_exceptions=True)
         process._transport.close()  # type: ignore[attr-defined]  # what the command left running may hold its pipes
     stdout, stderr = (bytes(each[:MAX_OUTPUT_BYTES]) for each in kept)
@@ -117,11 +119,15 @@ async def _drain(stream: asyncio.StreamReader, into: bytearray) -> None:
 
 
 async def _feed(stream: asyncio.StreamWriter | None, data: bytes) -> None:
-    if stream is not None:
-        with suppress(OSError):
-            stream.write(data)
-            await stream.drain()
-        stream.close()
+    if stream is None:
+        return
+    stream.transport.set_write_buffer_limits(0)  # so that `drain` waits until all is written
+    with suppress(OSError):
+        stream.write(data)
+        await stream.drain()
+    stream.close()
+    with suppress(OSError):  # asked for, as Python 3.11.2 reports an error on stderr that nobody asks for
+        await stream.wait_closed()
 
 
 def exit_problem(argv: Sequence[str], output: Output) -> FieldlineError | None:

@@ -301,7 +301,10 @@ def _differs(column: str) -> str:
 
 
 def _are_rows_equal(connection: sqlite3.Connection, table: str, differs: str) -> bool:
-    """Whether a table has the same rows in both stores, by their ids and a condition on `h` and `t`."""
+    """Whether a table has the same rows in both stores.
+
+    They are joined by their ids; `differs` is a condition on the rows `h` and `t`.
+    """
     (wrong,) = connection.execute(
         f"SELECT EXISTS (SELECT 1 FROM main.{table} h NOT INDEXED LEFT JOIN replay.{table} t ON t.id = h.id"
         f" WHERE t.id IS NULL OR {differs})"

@@ -9,7 +9,6 @@ import socket
 import subprocess
 from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
@@ -65,16 +64,16 @@ class Log:
         self._process = process
         self.text = ""
 
-    def read_until(self, **wanted: str) -> dict[str, Any]:
-        """Read up to the event that has these fields."""
+    def read_until(self, *wanted: dict[str, str]) -> None:
+        """Read until there was an event with each of these fields, in any order."""
         assert self._process.stdout is not None
-        event: dict[str, Any] = {}
-        while any(event.get(name) != value for name, value in wanted.items()):
+        missing = list(wanted)
+        while missing:
             line = self._process.stdout.readline()
-            assert line, f"it ended with: {self.text}"
+            assert line, f"{missing} did not come: {self.text}"
             self.text += line
             event = json.loads(line)
-        return event
+            missing = [each for each in missing if not each.items() <= event.items()]
 
     def end(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -124,7 +123,11 @@ def test_the_log_of_serve_has_no_secret_and_no_value(pair: Pair, tmp_path: Path)
             garbage.sendall(f"GET / HTTP/1.1\r\nAuthorization: {PASSWORD}\r\n\r\n".encode())
             garbage.recv(1 << 16)
         digits = settle_digits(one, Terminal(tmp_path / "K4", "Ann"))
-        log.read_until(event="hook", outcome="given-up")
+        log.read_until(
+            {"event": "hook", "outcome": "given-up"},
+            {"event": "met"},
+            *({"event": "failed", "link": link} for link in ("tcp", "mirror")),
+        )
         log.end()
     events = [json.loads(line) for line in log.text.splitlines()]
     assert {event["event"] for event in events} == {"met", "failed", "hook"}

@@ -1,4 +1,4 @@
-"""Facts that are not what the changes say are found and counted, wherever they differ."""
+"""Facts that are not what the changes say are found and counted."""
 
 from __future__ import annotations
 
