@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from tests.bench import _bighome
 
@@ -120,28 +121,28 @@ def _call(home: Path, verb: Verb) -> Cost:
         return finish(start(home, verb.arguments, out.fileno(), verb.environ))
 
 
-def _ask(home: Path, *arguments: str) -> dict[str, str]:
+def ask(home: Path, *arguments: str) -> Any:
     """Call the program for what is only prepared; gives its JSON."""
     with tempfile.TemporaryFile() as out:
         cost = finish(start(home, (*arguments, "--json"), out.fileno(), {}))
         out.seek(0)
         data = out.read()
         assert cost.code == 0, (arguments, data)
-        return dict(json.loads(data))
+        return json.loads(data)
 
 
 def _measure(home: Path, folder: Path) -> Iterator[Figure]:
     """Call all verbs in a home, and meet it from empty ones."""
     for verb in VERBS:
         yield Figure(str(verb), _call(home, verb), verb.seconds, verb.megabytes)
-    fleet = _ask(home, "status")["fleet"]
+    fleet = ask(home, "status")["fleet"]
     bundle, taker, meeter = folder / "all.fieldline", folder / "taker", folder / "meeter"
     yield Figure("export a bundle", _call(home, Verb(("export", str(bundle), "--plain"))))
-    _ask(taker, "join", fleet)
+    ask(taker, "join", fleet)
     yield Figure("import it, empty before", _call(taker, Verb(("import", str(bundle)))), 20)
     yield Figure("the first status after it", _call(taker, FIRST_STATUS), FIRST_STATUS.seconds)
-    device = _ask(meeter, "join", fleet)["device"]
-    _ask(home, "admit", device, "--role", "technician", "--name", "of the bench")
+    device = ask(meeter, "join", fleet)["device"]
+    ask(home, "admit", device, "--role", "technician", "--name", "of the bench")
     yield from _first_sync(home, meeter)
 
 
