@@ -56,7 +56,8 @@ class InboxLoader:
         At most `timeout_s` seconds.
         """
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._loaded.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._loaded.wait()
 
     def request(self, timestamp_us: int | None, as_known: bool) -> bool:
         """Ask for the inbox of a time (microseconds since 1970 UTC), None for now.

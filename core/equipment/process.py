@@ -91,7 +91,8 @@ async def run(
     readers = [asyncio.ensure_future(_drain(stream, into)) for stream, into in zip(streams, kept, strict=True)]
     feeder = asyncio.ensure_future(_feed(process.stdin, stdin))
     try:
-        code = await asyncio.wait_for(process.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            code = await process.wait()
         await asyncio.wait(readers, timeout=DRAIN_TIMEOUT_S)
     except TimeoutError:
         raise FieldlineError(

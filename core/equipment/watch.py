@@ -113,7 +113,8 @@ class Surrounding:
         end = loop.time() + timeout_s
         while (left := end - loop.time()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(USB_INTERVAL_S, left))
+                async with asyncio.timeout(min(USB_INTERVAL_S, left)):
+                    await self._changed.wait()
             ports = usb_snapshot(self._root)
             if self._changed.is_set() or ports != self._ports:
                 await asyncio.sleep(DEBOUNCE_S)
