@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,7 +43,7 @@ from tui.view_models.breadcrumbs import breadcrumbs
 from tui.view_models.device_role import access_of
 from tui.view_models.form import NO_NAMES, DisplayNames
 from tui.widgets.role_styles import Palette
-from tui.worker_end import wait_until_ended
+from tui.workers import wait_until_ended
 
 if TYPE_CHECKING:
     from core.sync.links.serial.serial_ports import SerialPortInfo
@@ -122,7 +123,8 @@ class FieldlineApp(DiffApp):
 
     def on_mount(self) -> None:
         self.title = "Fieldline"
-        self.run_worker(self._load(), group="load")
+        load: WorkType[None] = self._load
+        self.run_worker(load, group="load")
 
     async def _load(self) -> None:
         """Read what all screens need, once the first one shows its frame."""
@@ -134,26 +136,23 @@ class FieldlineApp(DiffApp):
             self.show_message(error_text(error))
             return
         self.loaded.set()
-        self.call_after_refresh(self._start_background_work)
-
-    def _start_background_work(self) -> None:
-        begin: WorkType[None] = self._run_background_work
-        self.run_worker(begin, group="inbox")
+        self.call_after_refresh(self.run_worker, self._run_background_work, group="inbox")
 
     async def _run_background_work(self) -> None:
         """Read the inbox and watch for cables, once the first screen shows what it shall."""
         await wait_until_ended(each for each in self.workers if each.group == REFRESH_GROUP)
-        if (screen := self.base_screen) is not None:
+        # Who leaves closes the screen first, and ends what goes on beside it then.
+        if (screen := self.base_screen) is not None and screen.is_running:
             await screen.wait_for_refresh()
         self._is_first_screen_shown = True
         self._load_device_status()
         self._redraw_screen()
         self.load_inbox()
-        self.run_worker(watch_store(self, self.show_message), group="watch")
-        monitors: list[WorkType[None]] = [self.cable_monitor.run] if self.options.discovery else []
-        monitors += [self.equipment_monitor.run] if self.options.equipment else []
-        for monitor in monitors:
-            self.run_worker(monitor, group="watch")
+        watching: list[WorkType[None]] = [partial(watch_store, self, self.show_message)]
+        watching += [self.cable_monitor.run] if self.options.discovery else []
+        watching += [self.equipment_monitor.run] if self.options.equipment else []
+        for watch in watching:
+            self.run_worker(watch, group="watch")
 
     def first_screen(self) -> str:
         """Where it begins."""
@@ -286,7 +285,8 @@ class FieldlineApp(DiffApp):
     def view_at(self, timestamp_us: int | None, as_known: bool = False) -> None:
         """Show all as of a time in microseconds, or as received by then; None: now."""
         self.viewed_at_us, self.view_as_known = timestamp_us, as_known
-        self.run_worker(self.refresh_data(), group=REFRESH_GROUP, exclusive=True)
+        refresh: WorkType[None] = self.refresh_data
+        self.run_worker(refresh, group=REFRESH_GROUP, exclusive=True)
 
     async def set_here(self, entity: bytes | None) -> None:
         """Remember this device's place, on this device only; None to find it."""

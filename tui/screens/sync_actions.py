@@ -31,7 +31,7 @@ from tui.view_models.known_endpoints import (
 )
 from tui.view_models.peers import PeerRow, SyncMeter, format_bytes, link_kind, sync_warnings
 from tui.widgets.lines import Lines
-from tui.worker_end import wait_until_ended
+from tui.workers import wait_until_ended
 
 # What a sync needs is imported where one begins: it takes time and memory, and few who look here sync.
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ from tui.terminal.driver import limit_input
 from tui.terminal.themes import ThemedApp
 from tui.widgets.lines import LineList
 from tui.widgets.role_styles import Palette
+from tui.workers import SingleCancelManager
 
 _SYSTEMS = {"true": ColorSystem.TRUECOLOR, "256": ColorSystem.EIGHT_BIT}
 _CODES = re.compile(r"[34]8;(?:5;\d+|2;\d+;\d+;\d+)|\d+")
@@ -119,6 +120,7 @@ class DiffApp(ThemedApp[None]):
     def __init__(self, palette: Palette, *, is_slow: bool = False, typed_ahead: bytes = b"") -> None:
         """`typed_ahead` was read from the terminal before, and is to be taken as typed."""
         super().__init__(palette)
+        self._workers = SingleCancelManager(self)
         self.is_slow = is_slow
         self.driver_class = limit_input(self.driver_class, typed_ahead)
         self._renderer = DiffRenderer()

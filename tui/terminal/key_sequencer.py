@@ -15,7 +15,7 @@ from typing import Any
 from textual.app import App
 from textual.message_pump import MessagePump
 
-from tui.worker_end import wait_until_ended
+from tui.workers import wait_until_ended
 
 COMMAND_GROUP, REFRESH_GROUP = "command", "news"
 """The groups of the workers that carry out what a key asks for, and that read what a screen shows."""

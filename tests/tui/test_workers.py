@@ -1,21 +1,22 @@
-"""Who waits for workers can be cancelled, and a program left at its start."""
+"""Workers end whole, whoever waits for them or leaves the program."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from textual.app import App
 
 from core.workspace import Workspace
 from tests.support.deadlines import deadline
-from tests.support.opened_app import NOW, patient_pilot
+from tests.support.opened_app import NOW, opened, patient_pilot
 from tui.app import FieldlineApp
 from tui.app_status import Options
 from tui.demo.fleet import DEMO_USER
-from tui.worker_end import wait_until_ended
+from tui.workers import wait_until_ended
 
 
 async def test_who_is_cancelled_while_it_waits_ends_and_the_worker_goes_on() -> None:
@@ -38,6 +39,26 @@ async def test_who_is_cancelled_while_it_waits_ends_and_the_worker_goes_on() -> 
         may_end.set()
         await wait_until_ended([worker])
         assert worker.is_finished
+
+
+@pytest.mark.parametrize("on_screen", [False, True])
+async def test_what_a_worker_does_at_its_end_is_not_broken_off(home: Path, on_screen: bool) -> None:
+    has_ended, has_begun = False, asyncio.Event()
+
+    async def work() -> None:
+        nonlocal has_ended
+        has_begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _turn in range(50):
+                await asyncio.sleep(0.001)
+            has_ended = True
+
+    async with opened(home) as screen:
+        (screen.app.screen if on_screen else screen.app).run_worker(work(), group="watch")
+        await has_begun.wait()
+    assert has_ended
 
 
 async def test_workers_that_failed_or_were_cancelled_have_ended() -> None:
@@ -63,3 +84,11 @@ async def test_a_program_that_has_just_begun_can_be_left(home: Path, turns: int)
                     await asyncio.sleep(0)
                 for _turn in range(turns):
                     await asyncio.sleep(0)
+
+
+async def test_what_goes_on_beside_the_screens_may_begin_while_they_are_closed(home: Path) -> None:
+    async with opened(home) as screen:
+        closed = screen.app.base_screen
+        with patch.object(closed, "_running", False), patch.object(closed, "_task", None):
+            async with deadline():
+                await screen.app._run_background_work()
