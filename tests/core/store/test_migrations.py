@@ -36,6 +36,11 @@ VALUES = (
 )
 
 
+WASTE_SQL = """
+CREATE TABLE waste (data BLOB); INSERT INTO waste VALUES (zeroblob(1000000)); DROP TABLE waste;
+PRAGMA wal_checkpoint(TRUNCATE);
+"""
+"""Leaves a megabyte of free pages."""
 MakeOlder = Callable[[sqlite3.Connection], None]
 
 
@@ -164,6 +169,21 @@ async def test_what_is_stopped_leaves_the_store_as_it_was(older: Path, calls: in
     assert content_of(older) == kept
 
 
+@pytest.mark.parametrize("added", [CHANGES, CHANGES // 4])
+async def test_pages_are_filled_after_much_was_added(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: int
+) -> None:
+    monkeypatch.setattr(store_file, "_MIN_ADDED_CHANGES", 1)
+    path = tmp_path / "store.db"
+    shutil.copy(built, path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(WASTE_SQL)
+        kept = (path.stat().st_size, content_of(path))
+        store_file.fill_pages_after(connection, added)
+    assert (path.stat().st_size < kept[0] - 900_000) == (added == CHANGES)
+    assert content_of(path) == kept[1]
+
+
 async def test_the_room_is_given_back_once_nobody_else_writes(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_file, "_MIN_FREE_PAGES", 1)
     size = older.stat().st_size
@@ -171,8 +191,7 @@ async def test_the_room_is_given_back_once_nobody_else_writes(older: Path, monke
     smaller = older.stat().st_size
     assert smaller < size * 0.8
     with closing(sqlite3.connect(older, isolation_level=None)) as other:
-        other.executescript("CREATE TABLE waste (data BLOB); INSERT INTO waste VALUES (zeroblob(1000000));")
-        other.executescript("DROP TABLE waste; PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE;")
+        other.executescript(f"{WASTE_SQL} BEGIN IMMEDIATE;")
         await (await Store.open(older, clock=clock)).close()
         assert older.stat().st_size > smaller + 900_000
     await (await Store.open(older, clock=clock)).close()
