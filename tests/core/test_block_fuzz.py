@@ -23,6 +23,7 @@ from core.mountain_range import Range, check, levels_of, prove
 from core.sync.codec import MalformedMessage
 from core.sync.packed_header import Sent, Trail, pack, unpack
 from core.value_codec import FactRef, ParentRef, Ref, decode_value, encode_value
+from tests.support.soak_table import soak_row
 from tests.support.strategies import AUTHOR, FLEET, ChainPen
 
 SHARDS = 8
@@ -148,22 +149,27 @@ def chance_of(shard: int) -> tuple[int, Random]:
 
 @shards()
 @pytest.mark.parametrize("name", DECODERS)
-def test_a_decoder_refuses_or_reads_what_it_would_write(name: str, shard: int, number: int) -> None:
+def test_a_decoder_refuses_or_reads_what_it_would_write(
+    name: str, shard: int, number: int, record_property: Callable[[str, object], None]
+) -> None:
     decoder, real = DECODERS[name]
     seed, chance = chance_of(shard)
+    refused = 0
     for count in range(number):
         data = damaged(chance, real)
         try:
             decoder(data)
         except (BlockRefused, MalformedMessage):
-            pass
+            refused += 1
         except BaseException as error:
             error.add_note(f"FIELDLINE_FUZZ={seed}, input {count}: {data.hex()}")
             raise
+    ends = {"refused": refused, "read": number - refused}
+    record_property(*soak_row(f"bytes of a {name} damaged", number, ends))
 
 
 @shards()
-def test_a_damaged_proof_does_not_hold(shard: int, number: int) -> None:
+def test_a_damaged_proof_does_not_hold(shard: int, number: int, record_property: Callable[[str, object], None]) -> None:
     seed, chance = chance_of(shard)
     root = Range()
     for change in IDS:
@@ -173,6 +179,7 @@ def test_a_damaged_proof_does_not_hold(shard: int, number: int) -> None:
         change = chance.choice([*IDS, b"x" * 32])
         holds = 0 <= position < len(IDS) and change == IDS[position] and data in PROOFS
         assert check(root.root, len(IDS), {position: change}, data) in (holds, False), f"FIELDLINE_FUZZ={seed}, {count}"
+    record_property(*soak_row("proofs of a position damaged", number))
 
 
 def test_what_is_damaged_here_is_sound_as_it_is() -> None:

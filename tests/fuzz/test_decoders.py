@@ -7,6 +7,7 @@ is reached.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.decoders import DECODERS, NO_DECODERS, ROOT, named_like_decoders
+from tests.support.soak_table import soak_row
 
 CORPUS = Path(__file__).parent / "corpus"
 FEW, MANY = 15, 4000
@@ -63,14 +65,21 @@ def test_what_is_real_is_read_and_what_was_found_before_too_or_refused(name: str
     [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=[pytest.mark.soak, pytest.mark.timeout(3600)])],
 )
 @pytest.mark.parametrize("name", DECODERS)
-def test_what_is_damaged_is_refused_or_read(name: str, number: int) -> None:
+def test_what_is_damaged_is_refused_or_read(
+    name: str, number: int, record_property: Callable[[str, object], None]
+) -> None:
+    tried = 0
+
     @settings(max_examples=number, suppress_health_check=list(HealthCheck), database=None)
     @given(damaged([*DECODERS[name].real, *corpus(name)]) | st.binary(max_size=60))
     @example(b"")
     def check(data: bytes) -> None:
+        nonlocal tried
+        tried += 1
         reads(name, data)
 
     check()
+    record_property(*soak_row("other inputs damaged: files, tables, answers of the system", tried))
 
 
 def test_every_decoder_is_in_the_table() -> None:

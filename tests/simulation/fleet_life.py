@@ -13,7 +13,7 @@ import asyncio
 import heapq
 import random
 import shutil
-from collections import Counter
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,38 +22,34 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from core.device.home import Home
 from core.errors import FieldlineError
 from core.hashes import digest
 from core.identity import Identity
+from core.member_values import NAME_PROPERTY, ROLE_PROPERTY
+from core.records import Edit
+from core.schema import KIND
 from core.schema_toml import load_builtin_schema
 from core.store import store_file
+from core.store.connection import chunks
+from core.store.indexes.acceptance import MembershipCache
 from core.sync.events import Done, Failed
 from core.sync.pump import StoreReplica, pump_session
 from core.sync.session import Session
 from core.workspace import Workspace, members
 from core.workspace.undo import apply_plan, plan_next_undo
+from tests.simulation.life import HOUR_US, Life
+from tests.simulation.links import LINKS, Line, LineWriter, LinkKind
 
 SCHEMA = load_builtin_schema("service-centre")
 SECOND_US = 1_000_000
-HOUR_US = 3_600 * SECOND_US
 DAY_US = 24 * HOUR_US
 BEGIN_US = 1_700_000_000 * SECOND_US
-REPORT_SHARES = (0.5, 0.95, 1.0)
-MISHAPS = ("cut", "clock jump", "crash", "restored backup")
 MAX_FIRST_SYNCS = 36
 """Of a larger fleet the others are delivered with a copy of the store that the first of them got."""
-
-
-@dataclass(frozen=True)
-class LinkKind:
-    """A way to sync: bytes in a second, and how often it is cut before its end."""
-
-    name: str
-    rate: int
-    cut_share: float
-
-
-LINKS = (LinkKind("Wi-Fi", 500_000, 0.1), LinkKind("cable", 11_000, 0.2), LinkKind("stick", 5_000_000, 0.05))
+ADMITTED_AT_ONCE = 100
+MAX_OPEN = 48
+"""Stores at a time: the one that was not used for longest is closed until its device does something."""
 
 
 @dataclass(frozen=True)
@@ -69,116 +65,62 @@ class Rates:
     revocations: float = 0.0005
 
 
-class CutError(ConnectionResetError):
-    """The link is cut."""
-
-
-class _Line:
-    """What joins two ends; cut in both directions once so many bytes went over it."""
-
-    def __init__(self, room: int | None) -> None:
-        self.readers = asyncio.StreamReader(), asyncio.StreamReader()
-        self.bytes = 0
-        self._room = room
-
-    @property
-    def is_cut(self) -> bool:
-        return self._room is not None and self.bytes >= self._room
-
-    def carry(self, data: bytes, to: int) -> None:
-        if self.is_cut:
-            return
-        self.readers[to].feed_data(data if self._room is None else data[: self._room - self.bytes])
-        self.bytes += len(data)
-        if self.is_cut:
-            for reader in self.readers:
-                reader.feed_eof()
-
-
-class _Writer:
-    """The sending end of a line in memory.
-
-    What `pump_session` needs of an asyncio.StreamWriter.
-    """
-
-    def __init__(self, line: _Line, to: int) -> None:
-        self._line = line
-        self._to = to
-
-    def write(self, data: bytes) -> None:
-        self._line.carry(data, self._to)
-
-    async def drain(self) -> None:
-        if self._line.is_cut:
-            raise CutError
-        await asyncio.sleep(0)
-
-
 @dataclass
 class Device:
-    """A device of the fleet.
+    """A device of the fleet, whose clock is off by `offset_us`.
 
-    Its clock is off by `offset_us`; None while it is not yet opened.
+    `workspace` is None while nobody uses it.
     """
 
     number: int
     folder: Path
     identity: Identity
-    workspace: Workspace
+    chance: random.Random
+    workspace: Workspace | None = None
+    membership: MembershipCache = field(default_factory=MembershipCache)
     offset_us: int = 0
     is_revoked: bool = False
     backup: Path | None = None
     held: set[bytes] = field(default_factory=set)
     written: set[bytes] = field(default_factory=set)
     """What was saved on it, and is not lost."""
+    root: bytes = b""
+    """Of what it holds, as it said last."""
 
 
-@dataclass
-class Life:
-    """What is counted: what happened, what was saved by whom when, who had it when."""
+def _admission(device: Device) -> list[Edit]:
+    facts = {KIND: "member", NAME_PROPERTY: f"K{device.number}", ROLE_PROPERTY: "technician"}
+    return [Edit(device.identity.device, name, value) for name, value in facts.items()]
 
-    happened: Counter[str] = field(default_factory=Counter)
-    saved: dict[bytes, int] = field(default_factory=dict)
-    lost_with_restore: set[bytes] = field(default_factory=set)
-    reached: dict[bytes, dict[int, int]] = field(default_factory=dict)
-    bytes: int = 0
-    day_count: int = 0
 
-    @property
-    def mishaps(self) -> Counter[str]:
-        """How often what went wrong."""
-        return Counter({name: self.happened[name] for name in (*MISHAPS, "revocation")})
-
-    def spread_hours(self, fleet_size: int) -> dict[float, list[float]]:
-        """Give for each share the sorted hours until so many devices held a change."""
-        found: dict[float, list[float]] = {share: [] for share in REPORT_SHARES}
-        for change, saved_us in self.saved.items():
-            times = sorted(self.reached.get(change, {}).values())
-            for share in REPORT_SHARES:
-                needed = max(1, round(share * fleet_size))
-                if len(times) >= needed:
-                    found[share].append((times[needed - 1] - saved_us) / HOUR_US)
-        return {share: sorted(hours) for share, hours in found.items()}
+def _hurry(connection: sqlite3.Connection) -> None:
+    """Durability is tried elsewhere; here it is most of the time."""
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 class Fleet:
     """The devices, the time, and what is to happen next."""
 
-    def __init__(self, folder: Path, seed: int, rates: Rates) -> None:
+    def __init__(self, folder: Path, seed: int, rates: Rates, max_open: int) -> None:
         self._folder = folder
         self._rng = random.Random(seed)
         self._seed = seed
         self._rates = rates
+        self._max_open = max_open
         self._queue: list[tuple[int, int, Callable[[], Awaitable[None]]]] = []
         self._count = 0
         self.now_us = BEGIN_US
         self.devices: list[Device] = []
+        self._open: dict[int, Device] = {}
+        self._ids: dict[bytes, bytes] = {}
+        """Each change's id once: a thousand devices hold it."""
         self.life = Life()
 
     # --- the beginning -----------------------------------------------------------------------------------------------
 
     async def found(self, size: int) -> None:
         """Make the devices: the first is the admin, and admits the others."""
+        fleet: str | None = None
         for number in range(size):
             folder = self._folder / f"{number}"
             folder.mkdir()
@@ -186,51 +128,74 @@ class Fleet:
             identity = Identity(Ed25519PrivateKey.from_private_bytes(seed))
             (folder / "device.key").write_bytes(identity.key_pem)
             (folder / "device.key").chmod(0o600)
-            if number == 0:
-                workspace = await Workspace.init(
-                    folder, user="admin", fleet_name="Nord", schema=SCHEMA, device_name="K0", **self._chance(0)
+            device = Device(number, folder, identity, random.Random(f"{self._seed} salts {number}"))
+            self.devices.append(device)
+            clock, entropy = self._clock(device), device.chance.randbytes
+            if fleet is None:
+                opened = await Workspace.init(
+                    folder,
+                    user="admin",
+                    fleet_name="Nord",
+                    schema=SCHEMA,
+                    device_name="K0",
+                    clock=clock,
+                    entropy=entropy,
                 )
+                fleet = opened.store.fleet.hex()
             else:
-                fleet = self.devices[0].workspace.store.fleet.hex()
-                waiting = await Workspace.join(
-                    folder, user="nobody", fleet=fleet, device_name=f"K{number}", clock=self._clock(number)
+                opened = await Workspace.join(
+                    folder, user="nobody", fleet=fleet, device_name=f"K{number}", clock=clock, entropy=entropy
                 )
-                await waiting.close()
-                workspace = await self._open(folder, number)
-            self.devices.append(Device(number, folder, identity, workspace))
-        for device in self.devices[1:]:
-            await self.devices[0].workspace.admit(device.identity.device.hex(), "technician", f"K{device.number}")
-        for device in self.devices:
-            await self._hurry(device)
-            await self._note(device, new=device.number == 0)
+            await opened.close()
+        admin = await self.workspace(self.devices[0])
+        for device in self.devices[1:MAX_FIRST_SYNCS]:
+            await admin.admit(device.identity.device.hex(), "technician", f"K{device.number}")
+        for some in chunks(self.devices[MAX_FIRST_SYNCS:], ADMITTED_AT_ONCE):
+            await admin.save_unchecked([edit for device in some for edit in _admission(device)])
+        await self._note(self.devices[0], new=True)
         copy = self._folder / "delivered"
         for device in self.devices[1:]:
             if device.number < MAX_FIRST_SYNCS:
                 await self.meet(self.devices[0], device)
                 if device.number + 1 == min(size, MAX_FIRST_SYNCS):
-                    await device.workspace.backup(copy, plain=True)
+                    await (await self.workspace(device)).backup(copy, plain=True)
             else:
                 await self._put_back(device, [copy])
                 await self._note(device)
             device.offset_us = self._rng.choice([0, 0, 0, *(self._rng.randint(-300, 300) * SECOND_US for _ in "123")])
 
-    def _clock(self, number: int) -> Callable[[], int]:
-        return lambda: self.now_us + (self.devices[number].offset_us if number < len(self.devices) else 0)
+        # That is how they came to be, and not what is counted.
+        self.life.byte_count = 0
+        self.life.happened.clear()
+        self.life.watch_from(self.now_us)
 
-    def _chance(self, number: int) -> dict[str, Callable[..., object]]:
-        rng = random.Random(f"{self._seed} salts {number} {self._count}")
-        return {"clock": self._clock(number), "entropy": rng.randbytes}
+    def _clock(self, device: Device) -> Callable[[], int]:
+        return lambda: self.now_us + device.offset_us
 
-    async def _open(self, folder: Path, number: int) -> Workspace:
-        return await Workspace.open(folder, user=f"Person {number % 7}", **self._chance(number))
+    async def workspace(self, device: Device) -> Workspace:
+        """Give an opened device; the one that was not used for longest is closed for it."""
+        if device.workspace is None:
+            user = f"Person {device.number % 7}"
+            device.workspace = await Workspace.open(
+                device.folder, user=user, clock=self._clock(device), entropy=device.chance.randbytes
+            )
+            await device.workspace.store.run(_hurry)
+            # What a program that is not closed has in memory; it asks the store whether it still holds.
+            device.workspace.store._membership_cache = device.membership
+        self._open.pop(device.number, None)
+        self._open[device.number] = device
+        while len(self._open) > self._max_open:
+            await self._shut(next(iter(self._open.values())))
+        return device.workspace
 
-    async def _hurry(self, device: Device) -> None:
-        """Durability is tried elsewhere; here it is most of the time."""
-        await device.workspace.store.run(lambda connection: connection.execute("PRAGMA synchronous = OFF") and None)
+    async def _shut(self, device: Device) -> None:
+        opened, device.workspace = self._open.pop(device.number).workspace, None
+        if opened is not None:
+            await opened.close()
 
     async def close(self) -> None:
-        for device in self.devices:
-            await device.workspace.close()
+        for device in list(self._open.values()):
+            await self._shut(device)
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -254,6 +219,7 @@ class Fleet:
             await due()
         self.now_us = end_us
         self.life.day_count += days
+        self.life.end_period(end_us, {device.number for device in self.active})
 
     def _plan_next(self, device: Device, rate: float, act: Callable[[Device], Awaitable[None]], end_us: int) -> None:
         at_us = self.now_us + int(self._rng.expovariate(rate) * DAY_US)
@@ -270,7 +236,7 @@ class Fleet:
 
     async def work(self, device: Device) -> None:
         """Let the person there do one thing of those that people do."""
-        workspace = device.workspace
+        workspace = await self.workspace(device)
         schema = await workspace.schema()
         act = self._rng.choices(
             ["create", "set", "clear", "retire", "resolve", "restore", "undo"], [15, 60, 3, 2, 12, 3, 5]
@@ -324,20 +290,20 @@ class Fleet:
         self, one: Device, other: Device, link: LinkKind = LINKS[0], room: int | None = None
     ) -> tuple[Done | Failed, Done | Failed]:
         """Let two devices sync; with `room` the link is cut after so many bytes."""
-        line = _Line(room)
-        fleet = one.workspace.store.fleet
+        line = Line(room)
+        left, right = await self.workspace(one), await self.workspace(other)
 
-        def end(here: Device, there: Device, number: int) -> Awaitable[Done | Failed]:
+        def end(here: Workspace, there: Device, number: int) -> Awaitable[Done | Failed]:
             peer = there.identity.device
             return pump_session(
-                Session(fleet, peer, initiator=number == 0),
+                Session(here.store.fleet, peer, initiator=number == 0),
                 line.readers[number],
-                _Writer(line, 1 - number),  # type: ignore[arg-type]
-                StoreReplica(here.workspace.store, peer, link.name),
+                LineWriter(line, 1 - number),  # type: ignore[arg-type]
+                StoreReplica(here.store, peer, link.name),
             )
 
-        outcomes = await asyncio.gather(end(one, other, 0), end(other, one, 1))
-        self.life.bytes += line.bytes
+        outcomes = await asyncio.gather(end(left, other, 0), end(right, one, 1))
+        self.life.byte_count += line.bytes
         self.life.happened["cut" if line.is_cut else f"sync over {link.name}"] += 1
         began_us = self.now_us
         self.now_us += line.bytes * SECOND_US // link.rate
@@ -364,7 +330,7 @@ class Fleet:
 
     async def back_up(self, device: Device) -> None:
         device.backup = self._folder / f"backup{device.number}"
-        await device.workspace.backup(device.backup, plain=True)
+        await (await self.workspace(device)).backup(device.backup, plain=True)
         self.life.happened["backup"] += 1
 
     async def restore_backup(self, device: Device) -> None:
@@ -374,15 +340,15 @@ class Fleet:
         """
         if device.backup is None:
             return
-        elsewhere = set().union(*(each.held for each in self.devices if each is not device))
         await self._put_back(device, [device.backup])
-        now = set(await device.workspace.store.hashes())
-        lost = device.held - now - elsewhere
+        now = set(await (await self.workspace(device)).store.hashes())
+        others = [each for each in self.devices if each is not device]
+        lost = {change for change in device.held - now if not any(change in each.held for each in others)}
         self.life.lost_with_restore |= lost
         device.held, device.written = now, device.written - lost
         self.life.happened["restored backup"] += 1
-        for other in self.devices:
-            if other is not device and not other.is_revoked and not device.written & other.held <= device.held:
+        for other in others:
+            if not other.is_revoked and not device.written & other.held <= device.held:
                 await self.meet(device, other)
 
     async def revoke(self, device: Device) -> None:
@@ -390,9 +356,10 @@ class Fleet:
         admin = self.devices[0]
         if device is admin or sum(not each.is_revoked for each in self.devices) < 4:
             return
-        chain = await members.chain(admin.workspace, device.identity.device)
+        opened = await self.workspace(admin)
+        chain = await members.chain(opened, device.identity.device)
         last = [chain[-1].change] if chain and self._rng.random() < 0.7 else []
-        await members.revoke_device(admin.workspace, device.identity.device, last)
+        await members.revoke_device(opened, device.identity.device, last)
         device.is_revoked = True
         self.life.happened["revocation"] += 1
         await self._note(admin, new=True)
@@ -401,30 +368,32 @@ class Fleet:
         folder = self._folder / f"{name}{device.number}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        files = [path for path in store_file.store_files(device.workspace.home.store)[:2] if path.exists()]
+        files = [path for path in store_file.store_files(Home(device.folder).store)[:2] if path.exists()]
         return [Path(shutil.copy(path, folder / path.name)) for path in files]
 
     async def _put_back(self, device: Device, files: list[Path]) -> None:
-        store = device.workspace.home.store
-        await device.workspace.close()
+        store = Home(device.folder).store
+        if device.workspace is not None:
+            await self._shut(device)
+        device.membership = MembershipCache()
         for path in store_file.store_files(store):
             path.unlink(missing_ok=True)
         for path, target in zip(files, store_file.store_files(store), strict=False):
             shutil.copy(path, target)
-        self._count += 1
-        device.workspace = await self._open(device.folder, device.number)
-        await self._hurry(device)
 
     async def _note(self, device: Device, *, new: bool = False) -> None:
         """Keep in mind what a device has got; what it wrote itself is what is saved."""
-        if (await device.workspace.store.summary()).count == len(device.held):
+        store = (await self.workspace(device)).store
+        summary = await store.summary()
+        device.root = summary.root
+        if summary.count == len(device.held):
             return
-        held = set(await device.workspace.store.hashes())
+        held = {self._ids.setdefault(change, change) for change in await store.hashes()}
         for change in held - device.held:
             if new:
                 self.life.saved[change] = self.now_us
                 device.written.add(change)
-            self.life.reached.setdefault(change, {}).setdefault(device.number, self.now_us)
+            self.life.note_reached(change, device.number, self.now_us)
         device.held = held
 
     # --- what must hold ----------------------------------------------------------------------------------------------
@@ -436,8 +405,7 @@ class Fleet:
     async def settle(self) -> None:
         """Let everybody who belongs sync with a neighbour until all hold the same."""
         for _ in range(len(self.active)):
-            roots = {(await device.workspace.store.summary()).root for device in self.active}
-            if len(roots) == 1:
+            if len({device.root for device in self.active}) == 1:
                 return
             for one, other in [*pairwise(self.active), (self.active[-1], self.active[0])]:
                 await self.meet(one, other)

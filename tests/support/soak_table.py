@@ -1,7 +1,7 @@
 """The table at the end of `make soak`: what was tried, and what came of it.
 
-A test records a row with `record_property(*soak_row(…))`, which pytest carries from its workers. Rows of one name are
-added up. A test that fails loses something, or may: it is a row of its own.
+A test of that mark records a row with `record_property(*soak_row(…))`, which pytest carries from its workers. Rows of
+one name are added up. A test that fails loses something, or may: it is a row of its own.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     recorded = [
         (name, value)
         for report in terminalreporter.stats.get("passed", [])
+        if "soak" in report.keywords
         for name, value in getattr(report, "user_properties", [])
     ]
     failed = [report.nodeid for report in terminalreporter.stats.get("failed", []) if "soak" in report.keywords]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,6 +22,7 @@ from tests.support.cli import Terminal
 from tests.support.cut_line import CutLine
 from tests.support.deadlines import DEADLINE_S
 from tests.support.postgres import Cluster
+from tests.support.soak_table import soak_row
 
 STATE = """SELECT w.changes, encode(w.root, 'hex'), c.*, f.*, (SELECT count(*) FROM fieldline.slots), l.*
   FROM fieldline.watermark w,
@@ -28,6 +30,7 @@ STATE = """SELECT w.changes, encode(w.root, 'hex'), c.*, f.*, (SELECT count(*) F
   (SELECT count(*), count(DISTINCT fact_id) FROM fieldline.facts) f,
   (SELECT count(*) FROM (SELECT DISTINCT entity_id, property_id FROM fieldline.slots_at('infinity')) s) l"""
 LONGEST_S, MAX_BYTES = 1.5, 40_000
+MANY = 100
 
 
 @pytest.fixture
@@ -65,8 +68,8 @@ def assert_is_one_state(device: Terminal, dsn: str) -> None:
         assert facts == count_facts(device)
 
 
-def interrupt(device: Terminal, dsn: str, cluster: Cluster, line: CutLine, chance: random.Random) -> None:
-    """Let the mirror run for a while, until something happens to it."""
+def interrupt(device: Terminal, dsn: str, cluster: Cluster, line: CutLine, chance: random.Random) -> str:
+    """Let the mirror run for a while, until something happens to it; gives what."""
     what = chance.choice(("kill", "kill", "kill", "restart", "cut", "terminate"))
     address = dsn
     if what == "cut":
@@ -90,16 +93,18 @@ def interrupt(device: Terminal, dsn: str, cluster: Cluster, line: CutLine, chanc
     _, err = process.communicate(timeout=DEADLINE_S)
     assert "Traceback" not in err
     assert process.returncode in (0, 1, -9)
+    return what
 
 
-def run_interrupted(demo: Terminal, dsn: str, cluster: Cluster, line: CutLine, rounds: int, seed: int) -> None:
+def run_interrupted(demo: Terminal, dsn: str, cluster: Cluster, line: CutLine, rounds: int, seed: int) -> Counter[str]:
     chance = random.Random(seed)
+    happened: Counter[str] = Counter()
     before = None
     is_there = "SELECT to_regclass('fieldline.watermark') IS NOT NULL"
     for number in range(rounds):
         if chance.random() < 0.8:
             demo.ask("set", "locality:241", f"name=Name {number}")
-        interrupt(demo, dsn, cluster, line, chance)
+        happened[interrupt(demo, dsn, cluster, line, chance)] += 1
         if query(dsn, is_there) == [(True,)]:
             assert_is_one_state(demo, dsn)
             if before is None and query(dsn, "SELECT changes > 0 FROM fieldline.watermark") == [(True,)]:
@@ -110,6 +115,7 @@ def run_interrupted(demo: Terminal, dsn: str, cluster: Cluster, line: CutLine, r
     assert_is_one_state(demo, dsn)
     if before is not None:
         assert_events_lead_to_now(dsn, before)
+    return happened
 
 
 def test_interrupted_at_random_nothing_is_lost_or_doubled(
@@ -120,7 +126,8 @@ def test_interrupted_at_random_nothing_is_lost_or_doubled(
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_interrupted_200_times_nothing_is_lost_or_doubled(
-    demo: Terminal, dsn: str, cluster: Cluster, line: CutLine
+def test_interrupted_often_nothing_is_lost_or_doubled(
+    demo: Terminal, dsn: str, cluster: Cluster, line: CutLine, record_property: Callable[[str, object], None]
 ) -> None:
-    run_interrupted(demo, dsn, cluster, line, 200, 2)
+    happened = run_interrupted(demo, dsn, cluster, line, MANY, 2)
+    record_property(*soak_row("mirror: interrupted", happened.total(), happened))

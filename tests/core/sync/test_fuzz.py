@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from random import Random
 from typing import Self
 
@@ -49,6 +50,7 @@ from tests.support.fuzz_inputs import (
 )
 from tests.support.memory_replica import now, some
 from tests.support.session_sides import Side
+from tests.support.soak_table import soak_row
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -98,7 +100,9 @@ class Trying:
 
 
 @shards(CODEC)
-def test_any_bytes_are_malformed_or_the_one_encoding_of_a_message(shard: int, number: int) -> None:
+def test_any_bytes_are_malformed_or_the_one_encoding_of_a_message(
+    shard: int, number: int, record_property: Callable[[str, object], None]
+) -> None:
     messages = all_frames()
     refused = 0
     with Trying(shard) as trying:
@@ -117,10 +121,14 @@ def test_any_bytes_are_malformed_or_the_one_encoding_of_a_message(shard: int, nu
             assert encode_message(message) == encode_varint(len(data)) + data
             assert size == len(encode_message(message)) and len(reader) == 0
     assert 0 < refused < number
+    ends = {"refused": refused, "read": number - refused}
+    record_property(*soak_row("bytes of a message of a session damaged", number, ends))
 
 
 @shards(BATCHES)
-def test_any_batch_is_malformed_or_blocks_and_claims_within_bounds(shard: int, number: int) -> None:
+def test_any_batch_is_malformed_or_blocks_and_claims_within_bounds(
+    shard: int, number: int, record_property: Callable[[str, object], None]
+) -> None:
     with Trying(shard) as trying:
         chance = trying.chance
         for trying.count in range(number):
@@ -142,10 +150,13 @@ def test_any_batch_is_malformed_or_blocks_and_claims_within_bounds(shard: int, n
                 for index, facts in batch.obsolete_hints.items():
                     assert 0 <= index < len(batch.blocks) and list(facts) == sorted(set(facts))
                     assert 0 < len(facts) <= MAX_FACTS and facts[0] >= 0 and facts[-1] < MAX_FACTS
+    record_property(*soak_row("compressed changes of a session damaged", number))
 
 
 @shards(SKETCHES)
-def test_any_message_of_a_sketch_leads_to_a_step(shard: int, number: int) -> None:
+def test_any_message_of_a_sketch_leads_to_a_step(
+    shard: int, number: int, record_property: Callable[[str, object], None]
+) -> None:
     shared = Side(KEY, [bytes([index, *range(31)]) for index in range(200)])
     payloads = [data[1:] for data in map(body, all_frames()) if data[0] == 11 and len(data) > 1]
     with Trying(shard) as trying:
@@ -166,6 +177,7 @@ def test_any_message_of_a_sketch_leads_to_a_step(shard: int, number: int) -> Non
                     break
             else:
                 raise AssertionError("it goes on without end")
+    record_property(*soak_row("messages of a reconciliation damaged", number))
 
 
 def against(scene: Scene, replica: Again, messages: list[bytes], chance: Random) -> Session:
@@ -196,7 +208,9 @@ def against(scene: Scene, replica: Again, messages: list[bytes], chance: Random)
 
 
 @shards(SESSIONS)
-def test_any_peer_ends_a_session_with_an_event_and_leaves_only_real_blocks(shard: int, number: int) -> None:
+def test_any_peer_ends_a_session_with_an_event_and_leaves_only_real_blocks(
+    shard: int, number: int, record_property: Callable[[str, object], None]
+) -> None:
     replicas = [(scene, Again()) for scene in scenes()]
     ended = {Done: 0, Failed: 0}
     with Trying(shard) as trying:
@@ -215,6 +229,8 @@ def test_any_peer_ends_a_session_with_an_event_and_leaves_only_real_blocks(shard
             else:
                 assert str(outcome.error)
     assert ended[Failed] > number // 4
+    ends = {"ended well": ended[Done], "told": ended[Failed]}
+    record_property(*soak_row("sessions with frames damaged, lost, doubled, swapped", number, ends))
 
 
 def test_what_is_fuzzed_goes_through_undamaged() -> None:
