@@ -23,15 +23,18 @@ from core.slots import Absent
 from core.sort_order import natural_key
 from core.value_codec import Ref, Scalar, encode_value
 
-_UNIQUE_KEY_BYTES = 5
+UNIQUE_KEY_BYTES = 5
 """Of a million keys two are alike by chance in every third store; nothing is found when they are looked at."""
 
 ParentsOf = Callable[[bytes], Collection[bytes]]
 """The changes of the facts that a change names: its author had them."""
 
 IPNetwork = IPv4Network | IPv6Network
-NetworkRange = tuple[str, bytes, bytes]
-"""Where a network is: kind, property and version of the addresses; its first and its last address in 16 bytes."""
+NetworkKey = tuple[str, bytes]
+"""Where a network is: kind, property and version of the addresses; its first address, and its prefix length in a byte.
+
+Of one kind, property and version a network comes right before those that lie in it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class ConflictIndexEntry:
     has_own_item: bool = False
     sort_key: str = ""
     unique_keys: frozenset[bytes] = frozenset()
-    network_ranges: frozenset[NetworkRange] = frozenset()
+    networks: frozenset[NetworkKey] = frozenset()
     references: frozenset[tuple[bytes, str]] = frozenset()
 
 
@@ -65,7 +68,7 @@ def build_index_entry(record: Record, schema: Schema, parents: ParentsOf) -> Con
         any(prop.check(value) is not None for prop, value in slots),
         _title_sort_key(record, schema),
         frozenset(_unique_keys(record, kind)),
-        frozenset(_network_ranges(record, kind)),
+        frozenset(_network_keys(record, kind)),
         frozenset(
             (item.entity, prop.refers_to or "")
             for prop, value in slots
@@ -108,21 +111,33 @@ def _unique_keys(record: Record, kind: Kind) -> list[bytes]:
 def _unique_key(kind: Kind, prop: Property, scope: bytes, item: Scalar) -> bytes:
     same = prop.comparison_key(item)
     content = encode_value(same if isinstance(same, str) else item)
-    return blake3(b"\0".join((kind.name.encode(), prop.name.encode(), scope, content))).digest(_UNIQUE_KEY_BYTES)
+    return blake3(b"\0".join((kind.name.encode(), prop.name.encode(), scope, content))).digest(UNIQUE_KEY_BYTES)
 
 
-def network_range(kind: Kind, prop: Property, network: IPNetwork) -> NetworkRange:
+def network_key(kind: Kind, prop: Property, network: IPNetwork) -> NetworkKey:
     """Where a network of a property is."""
-    return (
-        f"{kind.name} {prop.name} {network.version}",
-        int(network.network_address).to_bytes(16, "big"),
-        int(network.broadcast_address).to_bytes(16, "big"),
-    )
+    return f"{kind.name} {prop.name} {network.version}", network.network_address.packed + bytes([network.prefixlen])
 
 
-def _network_ranges(record: Record, kind: Kind) -> list[NetworkRange]:
+def last_key_within(network: bytes) -> bytes:
+    """The last of the keys of networks that lie in one, by its key."""
+    address, free = network[:-1], 8 * len(network[:-1]) - int.from_bytes(network[-1:], "big")
+    last = int.from_bytes(address, "big") | (1 << max(free, 0)) - 1
+    return last.to_bytes(len(address), "big")[: len(address)] + b"\xff"
+
+
+def keys_around(network: bytes) -> list[bytes]:
+    """The keys of the networks that one lies in, by its key."""
+    address, bits = int.from_bytes(network[:-1], "big"), 8 * len(network[:-1])
     return [
-        network_range(kind, prop, each.network)
+        (address >> bits - size << bits - size).to_bytes(bits // 8, "big") + bytes([size])
+        for size in range(min(network[-1], bits))
+    ]
+
+
+def _network_keys(record: Record, kind: Kind) -> list[NetworkKey]:
+    return [
+        network_key(kind, prop, each.network)
         for prop in kind.properties.values()
         if prop.no_overlap
         for each in stated_networks([record], prop)

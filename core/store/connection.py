@@ -144,6 +144,12 @@ def _no_file_is_left() -> bool:
     return False
 
 
+def execute_all(connection: sqlite3.Connection, script: str) -> None:
+    """Run statements in the transaction that is open."""
+    for statement in script.split(";"):
+        connection.execute(statement.strip())
+
+
 def chunks(items: list[T], size: int = MAX_SQL_VARIABLES) -> Iterator[list[T]]:
     """Pieces of a list that fit the variables of one SQL statement."""
     for start in range(0, len(items), size):

@@ -221,7 +221,7 @@ def find_entities_with_value(connection: sqlite3.Connection, scope: Scope, name:
     prop = "(SELECT id FROM properties WHERE name = :name)"
     query = (
         f"SELECT DISTINCT e.entity FROM {scope.facts_source} JOIN entities e ON e.id = f.entity"
-        f" WHERE f.property = {prop} AND f.content = {content_with(prop, ':value')}"
+        f" WHERE f.content = {content_with(prop, ':value')}"
         f" AND {scope.leaves_condition}"
     )
     rows = connection.execute(
@@ -257,11 +257,10 @@ def _read_picks(connection: sqlite3.Connection, scope: Scope, name: str, entitie
     leaves: dict[bytes, list[Candidate]] = {}
     for some in chunks(entities):
         names = {f"e{place}": entity for place, entity in enumerate(some)}
-        # The plus keeps SQLite from an index of the property, by which it would read the facts of all entities.
         query = (
             f"{LEAF_SQL} WHERE f.entity IN"
             f" (SELECT id FROM entities WHERE entity IN ({','.join(f':{n}' for n in names)}))"
-            f" AND +f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
+            f" AND f.property = (SELECT id FROM properties WHERE name = :name) AND {scope.leaves_condition}"
         )
         for row in connection.execute(query, {**names, "name": name, "moment": scope.at_us}):
             leaves.setdefault(row[0], []).append(candidate_from_row(row))

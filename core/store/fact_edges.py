@@ -118,8 +118,8 @@ def propagate_effective_times(connection: sqlite3.Connection, arrived: list[Obso
         target = work.pop()
         raised = connection.execute(
             f"""UPDATE facts AS f
-                SET effect = effect
-                  + 2 * ((SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target) - {effective_sql()})
+                SET state = state
+                  + 8 * ((SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target) - {effective_sql()})
                 WHERE id IN (SELECT fact FROM obsoletes WHERE target = :target)
                   AND {effective_sql()} < (SELECT {effective_sql("g")} FROM facts g WHERE g.id = :target)
                 RETURNING id""",
@@ -138,7 +138,7 @@ def propagate_log_order(connection: sqlite3.Connection, arrived: list[ObsoletesE
         parent = work.pop()
         span = {"first": parent * MAX_FACTS, "last": parent * MAX_FACTS + MAX_FACTS - 1}
         moved = connection.execute(
-            f"""UPDATE changes SET ordered_at = (SELECT ordered_at + 1 FROM changes WHERE id = :parent)
+            f"""UPDATE changes SET ordered_later = (SELECT ordered_at + 1 FROM changes WHERE id = :parent) - at
                 WHERE id IN (SELECT DISTINCT fact / {MAX_FACTS} FROM obsoletes WHERE target BETWEEN :first AND :last)
                   AND id <> :parent AND ordered_at <= (SELECT ordered_at FROM changes WHERE id = :parent)
                 RETURNING id""",

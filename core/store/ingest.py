@@ -30,7 +30,7 @@ from core.store.fact_edges import (
 )
 from core.store.indexes.acceptance import initial_acceptance, update_acceptance
 from core.store.indexes.chain_table import link_chains
-from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
+from core.store.indexes.leaves import NO_LEAF_SQL, SlotRow, refresh_contested, refresh_current
 from core.store.indexes.merkle_table import add_to_merkle_tree
 from core.store.indexes.person_names import add_persons
 from core.store.indexes.search_index import index_contents
@@ -152,7 +152,7 @@ def add_blocks(
     connection.executemany("INSERT OR IGNORE INTO obsoletes (target, fact) VALUES (?, ?)", edges + arrived)
     connection.executemany("INSERT OR IGNORE INTO awaited (target, fact) VALUES (?, ?)", waiting)
     older = obsolete - slots.keys()
-    connection.executemany("UPDATE facts SET current = 0 WHERE id = ?", [(fact,) for fact in older])
+    connection.executemany(f"UPDATE facts SET {NO_LEAF_SQL} WHERE id = ?", [(fact,) for fact in older])
     propagate_effective_times(connection, arrived)
     propagate_log_order(connection, arrived)
     count = Counter(slots.values())
@@ -183,15 +183,14 @@ def _insert_facts(
     index_contents(connection, [(row, names[of], value) for (of, value), row in contents.items() if row > known])
     later, without_effect, no_leaves = new.later, new.without_effect, new.no_leaves | new.without_effect
     connection.executemany(
-        "INSERT INTO facts (id, entity, property, content, effect, current) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO facts (id, entity, property, content, state) VALUES (?, ?, ?, ?, ?)",
         [
             (
                 fact,
                 entity,
                 of,
                 contents[of, value],
-                2 * later.get(fact, 0) + (fact in without_effect),
-                fact not in no_leaves,
+                8 * later.get(fact, 0) + 4 * (fact in without_effect) + (fact in no_leaves),
             )
             for (fact, (entity, of)), value in zip(new.slots.items(), values, strict=True)
         ],
@@ -243,7 +242,7 @@ def _insert_changes(
     add_persons(connection, {entities[each.author] for each in fields.values()})
     source = devices[receipt.source_device] if receipt.source_device else None
     connection.executemany(
-        "INSERT INTO changes (id, hash, device, position, previous, author, batch, lead, at, ordered_at, linked,"
+        "INSERT INTO changes (id, hash, device, position, previous, author, batch, lead, at, ordered_later, linked,"
         " accepted, note, received_at, source, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
@@ -256,7 +255,7 @@ def _insert_changes(
                 fields[new.row].batch,
                 new.row,
                 new.block.at_us,
-                new.ordered_at_us,
+                new.ordered_at_us - new.block.at_us,
                 int(new.state),
                 new.is_accepted,
                 new.block.note,

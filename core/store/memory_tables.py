@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _NOTE = "shadows"
 """A temporary table with the version of the file that the copies were made of."""
-_TABLES = ("unread", "clues", "claims", "spans", "mentions", "index_names", "matters", "readings", "meta")
+_TABLES = ("unread", "clues", "claims", "networks", "mentions", "index_names", "matters", "readings", "meta")
 
 
 def run_in_memory(

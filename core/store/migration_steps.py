@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Callable
 
 from core.sort_order import natural_key
+from core.store import migration_to_23
+from core.store.connection import execute_all
 from core.store.types import OnProgress
 from core.value_codec import MAX_FACTS
 
@@ -51,12 +53,12 @@ def _last_row(connection: sqlite3.Connection) -> int:
 def _intern_values(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     """Keep each value once, and no index of facts that another one covers."""
     last = _last_row(connection)
-    _execute_all(connection, _INTERN_VALUES_SQL)
+    execute_all(connection, _INTERN_VALUES_SQL)
     connection.execute(_FACTS_SQL.format(time="effective"))
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row, last)
         connection.execute(_COPY_FACTS_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
-    _execute_all(connection, _FACTS_INDEXES_SQL)
+    execute_all(connection, _FACTS_INDEXES_SQL)
     return last
 
 
@@ -97,7 +99,7 @@ def _date_by_changes(connection: sqlite3.Connection, on_row: OnProgress) -> int:
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row, last)
         connection.execute(_COPY_LATER_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
-    _execute_all(connection, _FACTS_INDEXES_SQL)
+    execute_all(connection, _FACTS_INDEXES_SQL)
     return last
 
 
@@ -129,7 +131,7 @@ def _order_names_naturally(connection: sqlite3.Connection) -> None:
 def _shorten_keys(connection: sqlite3.Connection) -> None:
     """Find titles by the clues, and keep the first half of what only one may have."""
     connection.execute("ALTER TABLE clues ADD COLUMN sort TEXT")
-    _execute_all(connection, _SHORTER_KEYS_SQL)
+    execute_all(connection, _SHORTER_KEYS_SQL)
 
 
 _SHORTER_KEYS_SQL = """
@@ -146,7 +148,7 @@ CREATE INDEX claims_entity ON claims (entity)
 def _intern_names(connection: sqlite3.Connection) -> None:
     """Let clues name things by rows, and sort by keys that say nothing twice."""
     connection.create_function("without_repeat", 1, _without_repeat, deterministic=True)
-    _execute_all(connection, _INTERNED_NAMES_SQL)
+    execute_all(connection, _INTERNED_NAMES_SQL)
 
 
 def _without_repeat(sort: str | None) -> str | None:
@@ -215,11 +217,11 @@ def _intern_by_property(connection: sqlite3.Connection, on_row: OnProgress) -> i
     content_table.define_functions(connection)
     (kind,) = connection.execute("SELECT type FROM sqlite_master WHERE name = 'said'").fetchone()
     connection.execute(f"DROP {kind} said")
-    _execute_all(connection, _CONTENTS_SQL)
+    execute_all(connection, _CONTENTS_SQL)
     for row in range(0, last + 1, _CHANGES_PER_STEP):
         on_row(row, last)
         connection.execute(_COPY_CONTENT_SQL, (row * MAX_FACTS, (row + _CHANGES_PER_STEP) * MAX_FACTS - 1))
-    _execute_all(connection, _FACTS_INDEXES_SQL)
+    execute_all(connection, _FACTS_INDEXES_SQL)
     connection.execute("DROP TABLE contents_before")
     connection.execute("DROP TABLE temp.content_rows")
     search_index.create_tables(connection)
@@ -285,17 +287,12 @@ def _let_texts_wait(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE said_new (fact INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
 
 
-def _execute_all(connection: sqlite3.Connection, script: str) -> None:
-    """Run statements in the transaction that is open."""
-    for statement in script.split(";"):
-        connection.execute(statement.strip())
-
-
 LONG_STEPS: dict[int, Callable[[sqlite3.Connection, OnProgress], int]] = {
     14: _pack_blocks,
     15: _intern_values,
     17: _date_by_changes,
     20: _intern_by_property,
     21: _leave_ids_out,
+    22: migration_to_23.drop_repeats,
 }
 """What brings a store of version N to N + 1 and takes long: they call back with how far they are."""

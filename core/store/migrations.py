@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 
 import aiosqlite
@@ -31,10 +30,7 @@ APPLICATION_ID = 0x464C444C  # "FLDL"
 _SQLITE_HEADER_BYTES, _SQLITE_MAGIC = 100, b"SQLite format 3\0"
 FIRST_VERSION = 8
 """Stores before it hold changes of a format that no release ever wrote."""
-STORE_VERSION = 22
-_MIN_FREE_SHARE, _MIN_FREE_PAGES = 0.1, 1000
-"""Free pages of a file that it is worth to write it anew for."""
-_BUSY_TIMEOUT_MS = int(connection.BUSY_TIMEOUT_S * 1000)
+STORE_VERSION = 23
 _OPENING_MODES = ("rw", "exclusive", "immutable")
 """How a store is opened, the next where the one before is refused: as it should be; without a file for the index of the
 log, for which a full disk has no room; and as what nobody writes, on a disk that is mounted read-only.
@@ -181,26 +177,7 @@ def _prepare_connection(connection: sqlite3.Connection, path: Path, mode: str, o
     if _read_version(connection) < STORE_VERSION:
         transaction(connection, migrate_store, on_progress)
     if mode == "rw":
-        _give_back_space(connection)
-
-
-def _give_back_space(connection: sqlite3.Connection) -> None:
-    """Make the file smaller if much of it is free: a migration left less in it.
-
-    What was killed before it came to that is done the next time. Without the room for a second copy, or while others
-    write, the file stays as it is: what is free in it is used up first.
-    """
-    (free,), (pages,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count"))
-    if free < max(pages * _MIN_FREE_SHARE, _MIN_FREE_PAGES):
-        return
-    settings = ("busy_timeout = 0", "temp_store = FILE"), (f"busy_timeout = {_BUSY_TIMEOUT_MS}", "temp_store = MEMORY")
-    for each in settings[0]:
-        connection.execute(f"PRAGMA {each}")
-    with suppress(sqlite3.OperationalError):
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    for each in settings[1]:
-        connection.execute(f"PRAGMA {each}")
+        store_file.give_back_free_pages(connection)
 
 
 def check_is_store(connection: sqlite3.Connection, path: Path) -> None:

@@ -17,6 +17,7 @@ CREATE INDEX persons_name ON persons (name);
 -- Row ids are the order in which this device received the changes. Times are microseconds since 1970 UTC.
 -- `lead` is the row that stands in the log for all that was saved at once: the one at the lowest position that is here.
 -- `ordered_at` is the place in the log: not before what the change was made in knowledge of. It is shown nowhere.
+-- `ordered_later` is by how many microseconds that is later than `at`, which is 0 for most.
 -- `linked` is core.chain_links.State: 0 not known yet, 1 all below in the chain is here and right, 2 at fault.
 CREATE TABLE changes (
   id INTEGER PRIMARY KEY,
@@ -28,13 +29,14 @@ CREATE TABLE changes (
   batch BLOB,
   lead INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  ordered_at INTEGER NOT NULL,
+  ordered_later INTEGER NOT NULL,
   linked INTEGER NOT NULL,
   accepted INTEGER NOT NULL,
   note TEXT,
   received_at INTEGER NOT NULL,
   source INTEGER REFERENCES devices,
-  link TEXT NOT NULL
+  link TEXT NOT NULL,
+  ordered_at INTEGER AS (at + ordered_later)
 ) STRICT;
 CREATE INDEX changes_ordered ON changes (ordered_at);
 CREATE INDEX changes_chain ON changes (device, position);
@@ -48,12 +50,14 @@ CREATE INDEX changes_waiting ON changes (previous) WHERE linked = 0;
 CREATE TABLE blocks (change INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 CREATE TABLE packs (first INTEGER PRIMARY KEY REFERENCES changes, data BLOB NOT NULL) STRICT;
 
--- Each value that any fact states of a property, once, and by what it is found (core/store/content_table.py).
+-- Each value that any fact states of a property, once, and by what it is found (core/store/content_table.py). Facts of a
+-- property are found by its values; those about members are read at every start.
 CREATE TABLE contents (
   id INTEGER PRIMARY KEY,
   property INTEGER NOT NULL REFERENCES properties,
   value BLOB NOT NULL
 ) STRICT;
+CREATE INDEX contents_members ON contents (property) WHERE property BETWEEN 4 AND 6;
 CREATE TABLE content_digests (
   digest INTEGER NOT NULL,
   content INTEGER NOT NULL REFERENCES contents,
@@ -63,19 +67,19 @@ CREATE TABLE content_digests (
 -- A fact's row id is its change's row id times 512 plus its place in the change. References to parents are kept like any
 -- other. `later`: by how many microseconds it counts from later than its change's time: never before what it obsoletes,
 -- which is 0 for most. `accepted`: its change's, but of the fleet, its schema and its members only what admins say is.
--- `effect` holds both in the bytes of one. `current`: see indexes/leaves.py.
+-- `current`: see indexes/leaves.py. `state` holds all three in one number, which takes no byte for most facts.
 CREATE TABLE facts (
   id INTEGER PRIMARY KEY,
   entity INTEGER NOT NULL REFERENCES entities,
   property INTEGER NOT NULL REFERENCES properties,
   content INTEGER NOT NULL REFERENCES contents,
-  effect INTEGER NOT NULL,
-  current INTEGER NOT NULL,
-  later INTEGER AS (effect >> 1),
-  accepted INTEGER AS (1 - (effect & 1))
+  state INTEGER NOT NULL,
+  later INTEGER AS (state >> 3),
+  accepted INTEGER AS (1 - (state >> 2 & 1)),
+  current INTEGER AS (CASE state & 3 WHEN 0 THEN 1 WHEN 1 THEN 0 ELSE 2 END)
 ) STRICT;
 CREATE INDEX facts_slot ON facts (entity, property, current);
-CREATE INDEX facts_content ON facts (property, content);
+CREATE INDEX facts_content ON facts (content);
 
 -- Which facts obsolete which, within one slot, whatever the standing of their authors.
 CREATE TABLE obsoletes (

@@ -81,7 +81,7 @@ class Store(BlockStore):
         return store
 
     async def run(self, work: Callable[[stats.Connection], T]) -> T:
-        """Run a function that reads on the store's connection, in one hop."""
+        """Run a function on the store's connection, in one hop."""
         return await self._database.run(work)
 
     async def checkpoint(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,13 @@ from core.store.connection import StoreError
 MAX_CLOSING_S = 2.0
 """How long a program that is just ending may take to close the store."""
 _POLL_INTERVAL_S = 0.05
+_MIN_FREE_SHARE, _MIN_FREE_PAGES = 0.1, 1000
+"""Free pages of a file that it is worth to write it anew for."""
+_MIN_ADDED_SHARE, _MIN_ADDED_CHANGES = 0.5, 5000
+"""Changes that have come at once after which it is: indexes that fill in any order have pages that are not full, which
+are a twentieth of the file. Later ones are as full however many changes come.
+"""
+_BUSY_TIMEOUT_MS = int(connection.BUSY_TIMEOUT_S * 1000)
 
 
 def replacement_path(path: Path) -> Path:
@@ -149,3 +157,37 @@ def _wait_for_lock(lock: int, kind: int, wait_s: float = connection.BUSY_TIMEOUT
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL_INTERVAL_S)
+
+
+def give_back_free_pages(database: sqlite3.Connection) -> None:
+    """Make the file smaller if much of it is free: a migration left less in it.
+
+    Outside of a transaction.
+
+    What was killed before it came to that is done the next time.
+    """
+    (free,), (pages,) = (database.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count"))
+    if free >= max(pages * _MIN_FREE_SHARE, _MIN_FREE_PAGES):
+        _write_anew(database)
+
+
+def fill_pages_after(database: sqlite3.Connection, added: int) -> None:
+    """Make the file smaller if so many changes that were just added are much of it."""
+    (changes,) = database.execute("SELECT count(*) FROM changes").fetchone()
+    if added >= max(changes * _MIN_ADDED_SHARE, _MIN_ADDED_CHANGES):
+        _write_anew(database)
+
+
+def _write_anew(database: sqlite3.Connection) -> None:
+    """Write the file anew.
+
+    Without the room for a second copy, or while others write, it stays as it is: what is free in it is used up first.
+    """
+    settings = ("busy_timeout = 0", "temp_store = FILE"), (f"busy_timeout = {_BUSY_TIMEOUT_MS}", "temp_store = MEMORY")
+    for each in settings[0]:
+        database.execute(f"PRAGMA {each}")
+    with suppress(sqlite3.OperationalError):
+        database.execute("VACUUM")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for each in settings[1]:
+        database.execute(f"PRAGMA {each}")

@@ -280,7 +280,7 @@ def _are_facts_equal(connection: sqlite3.Connection) -> bool:
     same_contents = same_properties and _are_rows_equal(
         connection, "contents", f"{_differs('property')} OR {_differs('value')}"
     )
-    differs = [_differs("effect"), _differs("current")]
+    differs = [_differs("state")]
     for is_same, column, query in (
         (same_entities, "entity", "SELECT entity FROM {db}.entities WHERE id = {fact}.entity"),
         (same_properties, "property", "SELECT name FROM {db}.properties WHERE id = {fact}.property"),

@@ -204,9 +204,9 @@ class View:
 
         In use, of a kind and with this property. None where that is not known without reading all.
         """
-        from core.store.indexes import conflict_index
+        from core.store.indexes import networks
 
-        return await self._database.run(conflict_index.find_network_neighbours, self.scope, kind, prop, wished, schema)
+        return await self._database.run(networks.find_network_neighbours, self.scope, kind, prop, wished, schema)
 
     async def log(
         self,

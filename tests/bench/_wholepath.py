@@ -107,8 +107,8 @@ def fill(connection: sqlite3.Connection, number: int, *, is_shuffled: bool = Fal
     known = [change for (change,) in connection.execute("SELECT hash FROM changes")]
     first = len(known) + 1
     connection.executemany(
-        "INSERT INTO changes (id, hash, device, position, author, lead, at, ordered_at, linked, accepted, received_at,"
-        " link) VALUES (?, ?, 1, ?, 1, ?, 1, 1, 1, 1, 1, 'tcp')",
+        "INSERT INTO changes (id, hash, device, position, author, lead, at, ordered_later, linked, accepted,"
+        " received_at, link) VALUES (?, ?, 1, ?, 1, ?, 1, 0, 1, 1, 1, 'tcp')",
         ((row, change, row, row) for row, change in enumerate(ids, first)),
     )
     key = short_ids.read_short_id_key(connection)

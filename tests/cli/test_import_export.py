@@ -144,7 +144,7 @@ def test_files_that_are_not_there_are_reported(device: Terminal, tmp_path: Path)
 def test_verify_finds_what_was_tampered_with_and_repairs_what_is_derived(device: Terminal) -> None:
     assert device.ask("verify")["problems"] == []
     with sqlite3.connect(device.home / "store.db") as connection:
-        connection.execute("UPDATE facts SET current = 0")
+        connection.execute("UPDATE facts SET state = state | 1")
     connection.close()
     answer = device.call("verify", "--json")
     assert answer.code == 1

@@ -63,7 +63,7 @@ def test_a_zeroed_page_never_stops_a_repair(device: Terminal, name: str) -> None
 
 
 def test_a_store_that_others_have_open_is_not_replaced(device: Terminal) -> None:
-    damage(device, "UPDATE facts SET current = 0")
+    damage(device, "UPDATE facts SET state = state | 1")
     serving = device.process("serve", "--no-discovery", "--port", "0")
     try:
         assert serving.stderr is not None

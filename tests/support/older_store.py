@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import sqlite3
 import zlib
@@ -17,6 +18,39 @@ INSERT INTO said_before SELECT fact, text FROM said;
 DROP VIEW said;
 DROP TABLE said_facts;
 ALTER TABLE said_before RENAME TO said;
+"""
+_VERSION_22_SQL = """
+ALTER TABLE facts RENAME TO facts_after;
+CREATE TABLE facts (
+  id INTEGER PRIMARY KEY,
+  entity INTEGER NOT NULL REFERENCES entities,
+  property INTEGER NOT NULL REFERENCES properties,
+  content INTEGER NOT NULL REFERENCES contents,
+  effect INTEGER NOT NULL,
+  current INTEGER NOT NULL,
+  later INTEGER AS (effect >> 1),
+  accepted INTEGER AS (1 - (effect & 1))
+) STRICT;
+INSERT INTO facts (id, entity, property, content, effect, current)
+  SELECT id, entity, property, content, 2 * later + 1 - accepted, current FROM facts_after;
+DROP TABLE facts_after;
+DROP INDEX contents_members;
+CREATE INDEX facts_slot ON facts (entity, property, current);
+CREATE INDEX facts_content ON facts (property, content);
+DROP INDEX changes_ordered;
+ALTER TABLE changes DROP COLUMN ordered_at;
+ALTER TABLE changes RENAME COLUMN ordered_later TO ordered_at;
+UPDATE changes SET ordered_at = ordered_at + at;
+CREATE INDEX changes_ordered ON changes (ordered_at);
+CREATE TABLE spans (
+  space INTEGER, first BLOB, last BLOB, entity INTEGER, PRIMARY KEY (space, first, last, entity)
+) STRICT, WITHOUT ROWID;
+INSERT INTO spans SELECT space, address_of(network, 0), address_of(network, 1), entity FROM networks;
+DROP TABLE networks;
+CREATE INDEX spans_entity ON spans (entity);
+ALTER TABLE clues DROP COLUMN claims;
+CREATE INDEX claims_entity ON claims (entity);
+PRAGMA user_version = 22;
 """
 _VERSION_19_SQL = """
 DROP VIEW said;
@@ -142,8 +176,21 @@ PRAGMA user_version = 17;
 """
 
 
+def make_version_22(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a store back to those of version 22."""
+    connection.create_function("address_of", 2, _address_of)
+    connection.executescript(_VERSION_22_SQL)
+
+
+def _address_of(network: bytes, is_last: int) -> bytes:
+    """Give the first or the last address of a network in 16 bytes."""
+    found = ipaddress.ip_network((network[:-1], network[-1]))
+    return int(found[-1] if is_last else found[0]).to_bytes(16, "big")
+
+
 def make_version_21(connection: sqlite3.Connection) -> None:
     """Bring the tables of a store back to those of version 21."""
+    make_version_22(connection)
     for first, data in connection.execute("SELECT first, data FROM packs").fetchall():
         older = pack_as_before(unpack_blocks(data))
         connection.execute("UPDATE packs SET data = ? WHERE first = ?", (older, first))

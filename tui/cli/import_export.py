@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from core.errors import Refused
+from core.store.store_file import fill_pages_after
 from core.workspace import Workspace
 from tui.cli.context import CliContext
 from tui.cli.help import argument, option, verb
@@ -68,6 +70,7 @@ async def _import_changes(context: CliContext, path: Path, dry_run: bool) -> Non
             # Here, where it is seen how far it is, and not in whatever is asked next.
             with show_progress(N_("{done} of {total} read")) as on_progress:
                 await workspace.lazy_inbox(on_progress=on_progress)
+            await workspace.store.run(partial(fill_pages_after, added=done.change_count))
     data = {"changes": done.change_count, "facts": done.fact_count, "skipped": done.skipped_count}
     if done.refused_count:
         data["refused"] = done.refused_count

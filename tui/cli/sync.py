@@ -12,6 +12,7 @@ import click
 from core.service.endpoint import DEFAULT_PORT
 from core.service.session_runner import SyncResult
 from core.store.check_note import damaged_error
+from core.store.store_file import fill_pages_after
 from core.sync.session import MODES
 from core.timestamps import format_timestamp
 from tui.cli.context import CliContext
@@ -42,6 +43,7 @@ async def sync(context: CliContext, target: str, mode: str | None, timeout: floa
     async with await context.open_workspace() as workspace:
         with show_sync_progress(partial(_halted_reason, target)) as on_event:
             result = await workspace.sync(target, mode=mode, timeout_s=timeout, on_event=on_event)
+        await workspace.store.run(partial(fill_pages_after, added=result.stats.received))
         for text in sync_warnings(result, target):
             context.print_message(text)
         if context.json:

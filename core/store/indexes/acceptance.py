@@ -356,7 +356,7 @@ class _Refresher:
         self.flipped ^= facts
         targets: set[int] = set()
         for some in chunks(list(facts)):
-            query = f"UPDATE facts SET effect = effect + 1 - 2 * (effect & 1) WHERE id IN ({placeholders(some)})"
+            query = f"UPDATE facts SET state = (state | 4) - (state & 4) WHERE id IN ({placeholders(some)})"
             self._connection.execute(query, some)
             obsolete = f"SELECT target FROM obsoletes WHERE fact IN ({placeholders(some)})"
             targets.update(target for (target,) in self._connection.execute(obsolete, some))

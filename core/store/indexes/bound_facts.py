@@ -100,9 +100,9 @@ def read_below(connection: sqlite3.Connection, properties: Iterable[int], entiti
         for some in chunks(sorted(wave)):
             rows = connection.execute(f"SELECT entity FROM entities WHERE id IN ({placeholders(some)})", some)
             stated = [(name, encode_value(Ref(entity))) for (entity,) in rows for name in names]
-            for (name, _), content in find_contents(connection, stated).items():
-                query = "SELECT entity FROM facts WHERE property = ? AND content = ?"
-                below.update(row for (row,) in connection.execute(query, (name, content)))
+            for content in find_contents(connection, stated).values():
+                query = "SELECT entity FROM facts WHERE content = ?"
+                below.update(row for (row,) in connection.execute(query, (content,)))
         wave = below - found
         found = found | wave
     return found

@@ -19,7 +19,7 @@ from blake3 import blake3
 
 from core.errors import FieldlineError
 from core.records import Record, record_of_values
-from core.schema import RETIRED, Kind, Property, Schema
+from core.schema import RETIRED, Schema
 from core.store import entities
 from core.store.connection import chunks, placeholders
 from core.store.indexes.ancestry import Ancestry
@@ -28,15 +28,13 @@ from core.store.scope import NOW, Scope
 from core.value_codec import Ref
 
 if TYPE_CHECKING:
-    from core.conflict_index import ConflictIndexEntry, IPNetwork
+    from core.conflict_index import ConflictIndexEntry
 
 CONFLICT_INDEX_VERSION = 3
 """Of what `core.conflict_index` makes of an entity: another one makes every store look at everything again."""
 _INDEXED_UNDER_META_KEY = "clues"
 """The note that tells by which schema and which program the clues were made."""
 _MAX_REFERENCE_DEPTH = 8
-_MAX_UNREAD_FOR_NEIGHBOURS = 500
-"""Entities that are read besides those whose networks are known to be near."""
 
 _TABLES_SQL = """
 CREATE TABLE readings (number INTEGER NOT NULL) STRICT;
@@ -44,23 +42,26 @@ INSERT INTO readings VALUES (0);
 CREATE TABLE unread (entity INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE index_names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE clues (
-  entity INTEGER PRIMARY KEY, kind INTEGER, odd INTEGER NOT NULL, reading INTEGER NOT NULL, sort TEXT
+  entity INTEGER PRIMARY KEY, kind INTEGER, odd INTEGER NOT NULL, reading INTEGER NOT NULL, sort TEXT,
+  claims BLOB NOT NULL
 ) STRICT;
 CREATE INDEX clues_order ON clues (kind, sort) WHERE kind IS NOT NULL;
 CREATE TABLE claims (claim BLOB, entity INTEGER, PRIMARY KEY (claim, entity)) STRICT, WITHOUT ROWID;
-CREATE INDEX claims_entity ON claims (entity);
-CREATE TABLE spans (
-  space INTEGER, first BLOB, last BLOB, entity INTEGER, PRIMARY KEY (space, first, last, entity)
+CREATE TABLE networks (
+  space INTEGER, network BLOB, entity INTEGER, PRIMARY KEY (space, network, entity)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX spans_entity ON spans (entity);
+CREATE INDEX networks_entity ON networks (entity);
 CREATE TABLE mentions (
   entity INTEGER, target ANY, kind INTEGER, PRIMARY KEY (entity, target, kind)
 ) STRICT, WITHOUT ROWID;
 """
 """Kinds and spaces are rows of `index_names`; 0 is any kind. A target of which no fact is here has no row of its own:
-it is there with its id, until the entity that refers to it is read again."""
+it is there with its id, until the entity that refers to it is read again. `clues.claims` are those of an entity in a
+row: with an index by entity `claims` would hold all twice."""
 _ANY_KIND = 0
 NAME_ROW_SQL = "(SELECT id FROM index_names WHERE name = ?)"
+_HAS_CLAIM_SQL = "SELECT 1 FROM claims WHERE claim = ? AND entity = ?"
+_COUNT_CLAIMS_SQL = "SELECT (SELECT count(*) FROM claims), (SELECT coalesce(sum(length(claims)), 0) / ? FROM clues)"
 _TARGET_SQL = (
     "CASE typeof(t.target) WHEN 'blob' THEN t.target ELSE (SELECT entity FROM entities WHERE id = t.target) END"
 )
@@ -70,16 +71,17 @@ _TARGET_ROW_SQL = (
 """The row of what a mention `m` refers to, NULL while no fact of it is here."""
 
 # Two networks are nested or apart: one overlaps another if it begins before an earlier one ends, or the next begins
-# before it ends itself.
+# before it ends itself. A key of a network is less than the last within another if it begins there.
 _SUSPECTS_SQL = f"""
 SELECT entity FROM contested
 UNION SELECT entity FROM clues WHERE odd
 UNION SELECT entity FROM claims WHERE claim IN (SELECT claim FROM claims GROUP BY claim HAVING count(*) > 1)
 UNION SELECT entity FROM (
-  SELECT entity, first, last, lead(first) OVER run AS next,
+  SELECT entity, network, last, lead(network) OVER run AS next,
     max(last) OVER (run ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
-  FROM spans WINDOW run AS (PARTITION BY space ORDER BY first, last DESC, entity)
-) WHERE next <= last OR first <= reached
+  FROM (SELECT space, network, entity, last_key_within(network) AS last FROM networks)
+  WINDOW run AS (PARTITION BY space ORDER BY network, entity)
+) WHERE next <= last OR network <= reached
 UNION SELECT m.entity FROM mentions m
   LEFT JOIN clues c ON c.entity = {_TARGET_ROW_SQL}
   WHERE c.kind IS NULL OR (m.kind <> 0 AND m.kind <> c.kind)
@@ -110,7 +112,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 def reset_index(connection: sqlite3.Connection) -> None:
     """Let everything be read again."""
-    for table in ("unread", "clues", "claims", "spans", "mentions", "index_names", "matters"):
+    for table in ("unread", "clues", "claims", "networks", "mentions", "index_names", "matters"):
         connection.execute(f"DELETE FROM {table}")
     connection.execute("UPDATE readings SET number = number + 1")
     connection.execute("INSERT INTO unread (entity) SELECT id FROM entities")
@@ -167,6 +169,9 @@ def read_suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) 
     Of the past nothing is kept: there it is every entity.
     """
     if scope.kind == "now":
+        from core.conflict_index import last_key_within
+
+        connection.create_function("last_key_within", 1, last_key_within, deterministic=True)
         query = f"SELECT e.entity FROM ({_SUSPECTS_SQL}) s JOIN entities e ON e.id = s.entity ORDER BY e.entity"
     else:
         query = (
@@ -175,47 +180,6 @@ def read_suspects(connection: sqlite3.Connection, scope: Scope, schema: Schema) 
         )
     wanted = [entity for (entity,) in connection.execute(query, {"moment": scope.at_us})]
     return read_with_related(connection, scope, wanted, schema)
-
-
-def find_network_neighbours(
-    connection: sqlite3.Connection,
-    scope: Scope,
-    kind: Kind,
-    prop: Property,
-    wished: Sequence[IPNetwork],
-    schema: Schema,
-) -> list[Record] | None:
-    """Find what may have a network that overlaps one of these.
-
-    Of a kind and a property, in use. None where that cannot be told without reading all of the kind: of the past, and
-    before most has been read.
-    """
-    fresh = [
-        number
-        for (number,) in connection.execute("SELECT entity FROM unread LIMIT ?", (_MAX_UNREAD_FOR_NEIGHBOURS + 1,))
-    ]
-    if scope.kind != "now" or not is_index_current(connection, schema) or len(fresh) > _MAX_UNREAD_FOR_NEIGHBOURS:
-        return None
-    from core.conflict_index import network_range
-
-    numbers = set(fresh)
-    for network in wished:
-        space, first, last = network_range(kind, prop, network)
-        above = [network_range(kind, prop, network.supernet(new_prefix=size))[1] for size in range(network.prefixlen)]
-        # Two networks are nested or apart: one of both begins within the other.
-        within = f"SELECT entity FROM spans WHERE space = {NAME_ROW_SQL} AND first BETWEEN ? AND ?"
-        numbers.update(number for (number,) in connection.execute(within, (space, first, last)))
-        around_it = (
-            f"SELECT entity FROM spans WHERE space = {NAME_ROW_SQL} AND first IN ({placeholders(above)}) AND last >= ?"
-        )
-        numbers.update(number for (number,) in connection.execute(around_it, (space, *above, last)))
-    found = [
-        entity
-        for some in chunks(sorted(numbers))
-        for (entity,) in connection.execute(f"SELECT entity FROM entities WHERE id IN ({placeholders(some)})", some)
-    ]
-    records = entities.read_records(connection, scope, found, schema)
-    return [record for record in records if record.kind == kind.name and not record.retired]
 
 
 def read_with_related(
@@ -245,10 +209,11 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
     """What is wrong with the clues that are kept: a sentence, or none."""
     if count_unread(connection, schema):
         return []
-    from core.conflict_index import build_index_entry
+    from core.conflict_index import UNIQUE_KEY_BYTES, build_index_entry
 
     known = Ancestry(connection)
-    wrong = 0
+    held, stated = connection.execute(_COUNT_CLAIMS_SQL, (UNIQUE_KEY_BYTES,)).fetchone()
+    wrong = abs(held - stated)
     numbers = connection.execute("SELECT entity, id FROM entities").fetchall()
     for some in chunks(numbers):
         ids = dict(some)
@@ -281,7 +246,7 @@ def _entry_rows(clues: ConflictIndexEntry) -> tuple[object, ...]:
         clues.has_own_item,
         clues.sort_key if clues.kind is not None else None,
         set(clues.unique_keys),
-        set(clues.network_ranges),
+        set(clues.networks),
         set(clues.references),
     )
 
@@ -291,19 +256,23 @@ def _stored_rows(connection: sqlite3.Connection, ids: Mapping[bytes, int]) -> di
     numbers = list(ids.values())
     listed = placeholders(numbers)
     query = (
-        "SELECT c.entity, n.name, c.odd, c.sort FROM clues c LEFT JOIN index_names n ON n.id = c.kind"
+        "SELECT c.entity, n.name, c.odd, c.sort, c.claims FROM clues c LEFT JOIN index_names n ON n.id = c.kind"
         f" WHERE c.entity IN ({listed})"
     )
-    own = {number: (kind, bool(odd), sort) for number, kind, odd, sort in connection.execute(query, numbers)}
+    own: dict[object, tuple[object, ...]] = {}
     sets: list[dict[object, set[object]]] = [{}, {}, {}]
+    for number, kind, odd, sort, claims in connection.execute(query, numbers):
+        own[number] = kind, bool(odd), sort
+        for claim in split_claims(claims):
+            if connection.execute(_HAS_CLAIM_SQL, (claim, number)).fetchone():
+                sets[0].setdefault(number, set()).add(claim)
     queries = (
-        "SELECT t.entity, t.claim FROM claims t",
-        "SELECT t.entity, n.name, t.first, t.last FROM spans t JOIN index_names n ON n.id = t.space",
+        "SELECT t.entity, n.name, t.network FROM networks t JOIN index_names n ON n.id = t.space",
         f"SELECT t.entity, {_TARGET_SQL}, ifnull(n.name, '') FROM mentions t LEFT JOIN index_names n ON n.id = t.kind",
     )
-    for found, query in zip(sets, queries, strict=True):
+    for found, query in zip(sets[1:], queries, strict=True):
         for entity, *columns in connection.execute(f"{query} WHERE t.entity IN ({listed})", numbers):
-            found.setdefault(entity, set()).add(columns[0] if len(columns) == 1 else tuple(columns))
+            found.setdefault(entity, set()).add(tuple(columns))
     return {
         entity: (*own.get(number, (None, False, None)), *(each.get(number, set()) for each in sets))
         for entity, number in ids.items()
@@ -326,17 +295,24 @@ def _records_to_index(connection: sqlite3.Connection, ids: list[bytes], schema: 
 
 def _store_entries(connection: sqlite3.Connection, clues: Sequence[tuple[int, ConflictIndexEntry]], this: int) -> None:
     """Keep the clues of these entities, by their rows, in place of what was kept."""
-    numbers = [(number,) for number, _ in clues]
-    for table in ("claims", "spans", "mentions"):
-        connection.executemany(f"DELETE FROM {table} WHERE entity = ?", numbers)
+    numbers = [number for number, _ in clues]
+    for table in ("networks", "mentions"):
+        connection.executemany(f"DELETE FROM {table} WHERE entity = ?", [(number,) for number in numbers])
+    before = [(claim, number) for number, claims in read_claims(connection, numbers) for claim in claims]
+    connection.executemany("DELETE FROM claims WHERE claim = ? AND entity = ?", before)
     names = intern_values(connection, "index_names", "name", _names_of_entries(each for _, each in clues))
     rows = _rows_of_entities(connection, {target for _, each in clues for target, _ in each.references})
     connection.executemany(
-        "INSERT OR REPLACE INTO clues (entity, kind, odd, reading, sort) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO clues (entity, kind, odd, reading, sort, claims) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (number, None, each.has_own_item, this, None)
-            if each.kind is None
-            else (number, names[each.kind], each.has_own_item, this, each.sort_key)
+            (
+                number,
+                None if each.kind is None else names[each.kind],
+                each.has_own_item,
+                this,
+                None if each.kind is None else each.sort_key,
+                b"".join(sorted(each.unique_keys)),
+            )
             for number, each in clues
         ],
     )
@@ -345,8 +321,8 @@ def _store_entries(connection: sqlite3.Connection, clues: Sequence[tuple[int, Co
         [(claim, number) for number, each in clues for claim in each.unique_keys],
     )
     connection.executemany(
-        "INSERT INTO spans (space, first, last, entity) VALUES (?, ?, ?, ?)",
-        [(names[space], *span, number) for number, each in clues for space, *span in each.network_ranges],
+        "INSERT INTO networks (space, network, entity) VALUES (?, ?, ?)",
+        [(names[space], network, number) for number, each in clues for space, network in each.networks],
     )
     connection.executemany(
         "INSERT INTO mentions (entity, target, kind) VALUES (?, ?, ?)",
@@ -358,12 +334,27 @@ def _store_entries(connection: sqlite3.Connection, clues: Sequence[tuple[int, Co
     )
 
 
+def read_claims(connection: sqlite3.Connection, numbers: list[int]) -> Iterator[tuple[int, list[bytes]]]:
+    """Give the claims that are kept of these entities, by their rows."""
+    for some in chunks(numbers):
+        query = f"SELECT entity, claims FROM clues WHERE entity IN ({placeholders(some)})"
+        for number, claims in connection.execute(query, some):
+            yield number, split_claims(claims)
+
+
+def split_claims(claims: bytes) -> list[bytes]:
+    """The claims that are kept in a row."""
+    from core.conflict_index import UNIQUE_KEY_BYTES
+
+    return [claims[at : at + UNIQUE_KEY_BYTES] for at in range(0, len(claims), UNIQUE_KEY_BYTES)]
+
+
 def _names_of_entries(clues: Iterable[ConflictIndexEntry]) -> Iterator[str]:
     """Give the names that stand in the tables as numbers."""
     for each in clues:
         if each.kind is not None:
             yield each.kind
-        yield from (space for space, *_ in each.network_ranges)
+        yield from (space for space, _ in each.networks)
         yield from (kind for _, kind in each.references if kind)
 
 

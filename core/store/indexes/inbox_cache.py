@@ -235,15 +235,30 @@ def find_problems(connection: sqlite3.Connection, schema: Schema) -> list[Fieldl
 
 def _entities_sharing_keys(connection: sqlite3.Connection, entities: set[bytes]) -> set[bytes]:
     """Those that have a claim, or a span of addresses, in common with one of these."""
+    from core.store.indexes import networks
+
     found: set[bytes] = set()
+    numbers = _rows_of(connection, entities)
+    claims = {claim for _, claims in conflict_index.read_claims(connection, numbers) for claim in claims}
+    sharing: set[int] = set()
+    for some in chunks(list(claims)):
+        query = f"SELECT entity FROM claims WHERE claim IN ({placeholders(some)})"
+        sharing.update(number for (number,) in connection.execute(query, some))
+    for mine in chunks(numbers):
+        query = f"SELECT DISTINCT space, network FROM networks WHERE entity IN ({placeholders(mine)})"
+        for space, network in connection.execute(query, mine).fetchall():
+            sharing |= networks.rows_with_overlap(connection, space, network)
+    for each in chunks(list(sharing)):
+        query = f"SELECT entity FROM entities WHERE id IN ({placeholders(each)})"
+        found.update(entity for (entity,) in connection.execute(query, each))
+    return found
+
+
+def _rows_of(connection: sqlite3.Connection, entities: set[bytes]) -> list[int]:
+    found: list[int] = []
     for some in chunks(sorted(entities)):
-        mine = f"SELECT id FROM entities WHERE entity IN ({placeholders(some)})"
-        for others in (
-            "claims a JOIN claims b ON b.claim = a.claim",
-            "spans a JOIN spans b ON b.space = a.space AND b.first <= a.last AND b.last >= a.first",
-        ):
-            query = f"SELECT e.entity FROM {others} JOIN entities e ON e.id = b.entity WHERE a.entity IN ({mine})"
-            found.update(entity for (entity,) in connection.execute(query, some))
+        query = f"SELECT id FROM entities WHERE entity IN ({placeholders(some)})"
+        found += (row for (row,) in connection.execute(query, some))
     return found
 
 
@@ -255,14 +270,12 @@ def _names_of(connection: sqlite3.Connection, entities: set[bytes]) -> dict[byte
     found: dict[bytes, set[object]] = {}
     for some in chunks(sorted(entities)):
         rows = connection.execute(
-            "SELECT e.entity, c.kind FROM entities e JOIN clues c ON c.entity = e.id"
-            f" WHERE e.entity IN ({placeholders(some)}) UNION ALL"
-            " SELECT e.entity, c.claim FROM entities e JOIN claims c ON c.entity = e.id"
+            "SELECT e.entity, c.kind, c.claims FROM entities e JOIN clues c ON c.entity = e.id"
             f" WHERE e.entity IN ({placeholders(some)})",
-            [*some, *some],
+            some,
         )
-        for entity, text in rows:
-            found.setdefault(entity, set()).add(text)
+        for entity, kind, claims in rows:
+            found[entity] = {kind, *conflict_index.split_claims(claims)}
     return found
 
 

@@ -1,6 +1,7 @@
 """Keep which facts are leaves: current flags, and contested slots.
 
-The flag is 1 for a leaf, 2 for a withdrawal in force that nobody has edited in knowledge of, else 0.
+The flag is 1 for a leaf, 2 for a withdrawal in force that nobody has edited in knowledge of, else 0. In the bits of
+`state` these are 0, 2 and 1, so that the state of most facts is 0.
 
 All functions run on the store's thread with the plain connection, in the caller's transaction.
 """
@@ -16,6 +17,7 @@ from core.store.scope import void_condition
 
 SlotRow = tuple[int, int]
 """(entity, property) by their row ids: a slot"""
+NO_LEAF_SQL = "state = (state & ~3) | 1"
 
 
 def refresh_contested(
@@ -52,12 +54,12 @@ def refresh_current(connection: sqlite3.Connection, facts: Iterable[int]) -> Non
     places: set[SlotRow] = set()
     for some in chunks(list(facts)):
         connection.execute(
-            f"""UPDATE facts SET current = CASE
+            f"""UPDATE facts SET state = (state & ~3) | CASE
                   WHEN accepted AND NOT EXISTS (SELECT 1 FROM obsoletes o JOIN facts g ON g.id = o.fact
                                                 WHERE o.target = facts.id AND g.accepted
                                                   AND NOT {void_condition("g.id")})
                     AND id NOT IN (SELECT fact FROM hearsay)
-                  THEN 1 + (id IN (SELECT fact FROM withdrawals)) ELSE 0 END
+                  THEN 2 * (id IN (SELECT fact FROM withdrawals)) ELSE 1 END
                 WHERE id IN ({placeholders(some)})""",
             some,
         )

@@ -36,6 +36,9 @@ from core.value_codec import CHANGE_ID_BYTES, ID_BYTES, MAX_FACTS, Value, encode
 KIND_PROPERTY_ROW = 1
 FIRST_MEMBER_PROPERTY, ROLE_PROPERTY_ROW, LAST_MEMBER_PROPERTY = 4, 5, 6
 """Row ids of the properties of members (schema.sql)."""
+_OF_MEMBERS = f"v.property BETWEEN {FIRST_MEMBER_PROPERTY} AND {LAST_MEMBER_PROPERTY}"
+OF_ROLES = f"{_OF_MEMBERS} AND v.property = {ROLE_PROPERTY_ROW}"
+"""Contents `v` of them; in the words of the index `contents_members`, or SQLite would not take it."""
 _NAMES = frozenset(MEMBER_PROPERTIES)
 
 
@@ -105,18 +108,18 @@ def read_successions(connection: sqlite3.Connection) -> list[tuple[bytes, bytes,
     least = encode_value(SUCCESSION_PREFIX + "0" * (SUCCESSION_CHARS - len(SUCCESSION_PREFIX)))
     begin = least[: -SUCCESSION_CHARS + len(SUCCESSION_PREFIX)]
     return connection.execute(
-        "SELECT d.device, e.entity, c.position FROM facts f CROSS JOIN contents v ON v.id = f.content"
+        "SELECT d.device, e.entity, c.position FROM contents v CROSS JOIN facts f ON f.content = v.id"
         f" CROSS JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device"
-        " JOIN entities e ON e.id = f.entity WHERE f.property = ? AND v.value BETWEEN ? AND ?",
-        (ROLE_PROPERTY_ROW, begin, begin + b"\xff"),
+        f" JOIN entities e ON e.id = f.entity WHERE {OF_ROLES} AND v.value BETWEEN ? AND ?",
+        (begin, begin + b"\xff"),
     ).fetchall()
 
 
 def _read_roles(connection: sqlite3.Connection) -> Iterator[tuple[bytes, bytes, Value]]:
     rows = connection.execute(
-        f"SELECT d.device, e.entity, {VALUE_SQL} FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
-        " JOIN devices d ON d.id = c.device JOIN entities e ON e.id = f.entity WHERE f.property = ?",
-        (ROLE_PROPERTY_ROW,),
+        "SELECT d.device, e.entity, v.value FROM contents v CROSS JOIN facts f ON f.content = v.id"
+        f" JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device"
+        f" JOIN entities e ON e.id = f.entity WHERE {OF_ROLES}"
     )
     return ((author, member, load_value(value)) for author, member, value in rows)
 
@@ -129,18 +132,21 @@ def _read_member_facts(connection: sqlite3.Connection, admins: AbstractSet[bytes
     """
     named = {(device, position) for device, _successor, position in read_successions(connection)}
     every = connection.execute(
-        f"""SELECT f.id, c.hash, d.device, e.entity, p.name, {VALUE_SQL}, c.at + f.later, c.position
-            FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device
+        f"""SELECT f.id, c.hash, d.device, e.entity, p.name, v.value, c.at + f.later, c.position
+            FROM contents v CROSS JOIN facts f ON f.content = v.id
+            JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN devices d ON d.id = c.device
             JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property
-            WHERE f.property BETWEEN ? AND ? AND c.linked <> {int(State.FAULTY)}
-              AND f.id NOT IN (SELECT fact FROM withdrawals)""",
-        (FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY),
+            WHERE {_OF_MEMBERS} AND c.linked <> {int(State.FAULTY)}
+              AND f.id NOT IN (SELECT fact FROM withdrawals)"""
     )
     rows = [row for row in every if row[2] in admins or (row[2], row[7]) in named]
     ids = {row[0]: fact_id(row[1], row[0] % MAX_FACTS) for row in rows}
     gone: dict[int, list[bytes]] = {}
-    edges = "SELECT o.fact, o.target FROM obsoletes o JOIN facts f ON f.id = o.fact WHERE f.property BETWEEN ? AND ?"
-    for fact, target in connection.execute(edges, (FIRST_MEMBER_PROPERTY, LAST_MEMBER_PROPERTY)):
+    edges = (
+        "SELECT o.fact, o.target FROM contents v CROSS JOIN facts f ON f.content = v.id"
+        f" CROSS JOIN obsoletes o ON o.fact = f.id WHERE {_OF_MEMBERS}"
+    )
+    for fact, target in connection.execute(edges):
         if target in ids:
             gone.setdefault(fact, []).append(ids[target])
     return [

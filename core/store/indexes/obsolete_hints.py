@@ -14,7 +14,7 @@ from __future__ import annotations
 import sqlite3
 
 from core.store.connection import chunks, placeholders, transaction
-from core.store.indexes.leaves import SlotRow, refresh_contested, refresh_current
+from core.store.indexes.leaves import NO_LEAF_SQL, SlotRow, refresh_contested, refresh_current
 from core.store.row_ids import row_ids_of
 from core.sync.replica import ObsoleteHints
 from core.value_codec import MAX_FACTS
@@ -50,7 +50,7 @@ def apply_hints(connection: sqlite3.Connection, claims: ObsoleteHints) -> None:
     for change, row in rows.items():
         facts = [row * MAX_FACTS + place for place in claims[change] if 0 <= place < MAX_FACTS]
         for some in chunks(facts):
-            query = f"UPDATE facts SET current = 0 WHERE id IN ({placeholders(some)}) AND current = 1"
+            query = f"UPDATE facts SET {NO_LEAF_SQL} WHERE id IN ({placeholders(some)}) AND current = 1"
             hidden = connection.execute(f"{query} RETURNING id, entity, property", some).fetchall()
             connection.executemany("INSERT OR IGNORE INTO hearsay VALUES (?)", [(fact,) for fact, _, _ in hidden])
             places.update((entity, name) for _, entity, name in hidden)

@@ -255,7 +255,7 @@ def find_leaves(
         query = (
             f"SELECT DISTINCT s.id, e.entity, p.name, s.value FROM contents s CROSS JOIN {scope.facts_source}"
             " JOIN entities e ON e.id = f.entity JOIN properties p ON p.id = f.property"
-            f" WHERE s.id IN ({','.join(str(pair) for pair in some)}) AND f.property = s.property"
+            f" WHERE s.id IN ({','.join(str(pair) for pair in some)})"
             f" AND f.content = s.id AND {scope.leaves_condition}{wanted}"
             f" ORDER BY f.property IN ({listed}) DESC, s.id DESC, f.id DESC LIMIT {limit}"
         )

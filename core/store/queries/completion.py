@@ -58,7 +58,7 @@ def _begin_with(connection: sqlite3.Connection, kind: Kind, prefix: str, limit: 
     rows = connection.execute(
         f"SELECT e.entity, v.value FROM ({texts_query('substr(s.text, 1, :chars) = :start', 'grams')}"
         " LIMIT :scanned) s CROSS JOIN contents v ON v.id = s.content"
-        " CROSS JOIN facts f ON f.property = v.property AND f.content = v.id AND f.current = 1"
+        " CROSS JOIN facts f ON f.content = v.id AND f.current = 1"
         " CROSS JOIN entities e ON e.id = f.entity WHERE EXISTS (SELECT 1 FROM facts k INDEXED BY facts_slot"
         f" WHERE k.entity = f.entity AND k.property = {of_kind} AND k.current = 1"
         f" AND k.content = {content_with(of_kind, ':kind')})",
@@ -79,7 +79,7 @@ def _with_value(connection: sqlite3.Connection, name: str, value: str | Ref) -> 
     prop = "(SELECT id FROM properties WHERE name = :name)"
     rows = connection.execute(
         "SELECT e.entity FROM facts f JOIN entities e ON e.id = f.entity"
-        f" WHERE f.property = {prop} AND f.content = {content_with(prop, ':value')} AND f.current = 1"
+        f" WHERE f.content = {content_with(prop, ':value')} AND f.current = 1"
         " LIMIT :limit",
         {"name": name, "value": encode_value(value), "limit": MAX_COMPLETIONS},
     )

@@ -112,8 +112,14 @@ def _filter_condition(scope: Scope, wanted: LogFilter) -> tuple[str, dict[str, o
     parameters: dict[str, object] = {"moment": scope.at_us}
     facts = " AND ".join(_fact_terms(wanted))
     if wanted.entity is not None or wanted.entities or wanted.property is not None:
+        source = "facts f"
+        if wanted.entity is None and not wanted.entities:
+            source = (
+                "contents v CROSS JOIN facts f ON f.content = v.id"
+                " AND v.property = (SELECT id FROM properties WHERE name = :property)"
+            )
         terms.append(
-            f"c.id IN (SELECT p.lead FROM facts f CROSS JOIN changes p ON p.id = f.id / {MAX_FACTS} WHERE {facts})"
+            f"c.id IN (SELECT p.lead FROM {source} CROSS JOIN changes p ON p.id = f.id / {MAX_FACTS} WHERE {facts})"
         )
     elif facts:
         terms.append(has_fact(facts))
@@ -155,7 +161,7 @@ def mention_condition(text: str) -> tuple[str, dict[str, object]]:
 
 _BOOLEAN_CONDITION = (
     f"c.id IN (SELECT p.lead FROM changes p WHERE p.id IN (SELECT f.id / {MAX_FACTS} FROM properties q"
-    f" CROSS JOIN facts f ON f.property = q.id AND f.content = {content_with('q.id', ':boolean')}"
+    f" CROSS JOIN facts f ON f.content = {content_with('q.id', ':boolean')}"
     f" WHERE {indexed_property_condition('q.name')}))"
 )
 
@@ -169,11 +175,11 @@ def _text_condition(text: str, mentioned: str, grams_name: str) -> tuple[str, di
     pairs = texts_query(f"instr(s.text, :{mentioned})", grams_name if grams else None)
     stating = (
         f"SELECT f.id / {MAX_FACTS} FROM ({pairs}) s CROSS JOIN contents v ON v.id = s.content"
-        " CROSS JOIN facts f ON f.property = v.property AND f.content = v.id"
+        " CROSS JOIN facts f ON f.content = v.id"
     )
     named = (
-        f"SELECT f.id / {MAX_FACTS} FROM facts f"
-        f" WHERE f.property IN (SELECT id FROM properties WHERE mentions(name, :{mentioned}))"
+        f"SELECT f.id / {MAX_FACTS} FROM contents v CROSS JOIN facts f ON f.content = v.id"
+        f" WHERE v.property IN (SELECT id FROM properties WHERE mentions(name, :{mentioned}))"
     )
     people = f"c.author IN (SELECT entity FROM persons WHERE mentions(name, :{mentioned}))"
     noted = f"SELECT lead FROM changes WHERE note IS NOT NULL AND mentions(note, :{mentioned})"

@@ -15,7 +15,7 @@ from core.header import HEADER_PREFIX, KEY_BYTES, device_id
 from core.membership import Membership
 from core.store import block_table
 from core.store.connection import VALUE_SQL, load_value
-from core.store.indexes.member_facts import ROLE_PROPERTY_ROW, read_recovery_key
+from core.store.indexes.member_facts import OF_ROLES, read_recovery_key
 from core.store.indexes.short_ids import read_secret
 from core.timestamps import SECOND_US
 from core.value_codec import MAX_FACTS
@@ -43,9 +43,10 @@ def read_recipients(
     query = "SELECT device FROM devices d WHERE EXISTS (SELECT 1 FROM changes c WHERE c.device = d.id)"
     writers = {device for (device,) in connection.execute(query)}
     admitted_since = connection.execute(
-        f"SELECT DISTINCT e.entity FROM facts f JOIN changes c ON c.id = f.id / {MAX_FACTS}"
-        " JOIN entities e ON e.id = f.entity WHERE f.property = ? AND f.current = 1 AND c.received_at > ?",
-        (ROLE_PROPERTY_ROW, now_us - NEWCOMER_US),
+        "SELECT DISTINCT e.entity FROM contents v CROSS JOIN facts f ON f.content = v.id"
+        f" JOIN changes c ON c.id = f.id / {MAX_FACTS} JOIN entities e ON e.id = f.entity"
+        f" WHERE {OF_ROLES} AND f.current = 1 AND c.received_at > ?",
+        (now_us - NEWCOMER_US,),
     )
     lately = {device for (device,) in admitted_since}
     newcomers = tuple(sorted(device for device in active if device not in writers and device in lately))

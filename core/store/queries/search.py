@@ -170,7 +170,7 @@ class _EntityReader:
 
     def entities_with_pairs(self, pairs: list[int], limit: int) -> list[tuple[int, int]]:
         """Entities that state one of these contents, each with the property."""
-        same = f"s.id IN ({_id_list(pairs)}) AND f.property = s.property AND f.content = s.id"
+        same = f"s.id IN ({_id_list(pairs)}) AND f.content = s.id"
         cursor = self.select("f.entity, f.property", f"contents s CROSS JOIN {self._scope.facts_source} WHERE {same}")
         return cursor.fetchmany(limit)
 
@@ -192,7 +192,7 @@ class _EntityReader:
         for some in chunks(list(self.entities(entities).values())):
             stated = [(prop, encode_value(Ref(entity))) for prop in self._parents for entity in some]
             contents = find_contents(self.connection, stated).values()
-            where = f"f.property IN ({_id_list(self._parents)}) AND f.content IN ({_id_list(contents)})"
+            where = f"f.content IN ({_id_list(contents)})"
             rows = self.select("f.entity", f"{self._scope.facts_source} WHERE {where}")
             found += [entity for (entity,) in rows.fetchmany(limit - len(found))]
         return found

@@ -14,7 +14,7 @@ import pytest
 
 from core.body import Fact
 from core.schema_toml import load_builtin_schema
-from core.store import migrations
+from core.store import migrations, store_file
 from core.store.block_table import iterate_blocks
 from core.store.store import Store
 from tests.support.older_store import (
@@ -23,6 +23,7 @@ from tests.support.older_store import (
     make_version_18,
     make_version_19,
     make_version_21,
+    make_version_22,
 )
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen
 
@@ -35,6 +36,11 @@ VALUES = (
 )
 
 
+WASTE_SQL = """
+CREATE TABLE waste (data BLOB); INSERT INTO waste VALUES (zeroblob(1000000)); DROP TABLE waste;
+PRAGMA wal_checkpoint(TRUNCATE);
+"""
+"""Leaves a megabyte of free pages."""
 MakeOlder = Callable[[sqlite3.Connection], None]
 
 
@@ -82,7 +88,14 @@ async def build(path: Path) -> None:
     await store.close()
 
 
-LONG_STEPS = {make_version_14: 5, make_version_17: 3, make_version_18: 2, make_version_19: 2, make_version_21: 1}
+LONG_STEPS = {
+    make_version_14: 6,
+    make_version_17: 4,
+    make_version_18: 3,
+    make_version_19: 3,
+    make_version_21: 2,
+    make_version_22: 1,
+}
 """How many long steps lead from these to this version."""
 
 
@@ -156,15 +169,29 @@ async def test_what_is_stopped_leaves_the_store_as_it_was(older: Path, calls: in
     assert content_of(older) == kept
 
 
+@pytest.mark.parametrize("added", [CHANGES, CHANGES // 4])
+async def test_pages_are_filled_after_much_was_added(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: int
+) -> None:
+    monkeypatch.setattr(store_file, "_MIN_ADDED_CHANGES", 1)
+    path = tmp_path / "store.db"
+    shutil.copy(built, path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(WASTE_SQL)
+        kept = (path.stat().st_size, content_of(path))
+        store_file.fill_pages_after(connection, added)
+    assert (path.stat().st_size < kept[0] - 900_000) == (added == CHANGES)
+    assert content_of(path) == kept[1]
+
+
 async def test_the_room_is_given_back_once_nobody_else_writes(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrations, "_MIN_FREE_PAGES", 1)
+    monkeypatch.setattr(store_file, "_MIN_FREE_PAGES", 1)
     size = older.stat().st_size
     await (await Store.open(older, clock=clock)).close()
     smaller = older.stat().st_size
     assert smaller < size * 0.8
     with closing(sqlite3.connect(older, isolation_level=None)) as other:
-        other.executescript("CREATE TABLE waste (data BLOB); INSERT INTO waste VALUES (zeroblob(1000000));")
-        other.executescript("DROP TABLE waste; PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE;")
+        other.executescript(f"{WASTE_SQL} BEGIN IMMEDIATE;")
         await (await Store.open(older, clock=clock)).close()
         assert older.stat().st_size > smaller + 900_000
     await (await Store.open(older, clock=clock)).close()

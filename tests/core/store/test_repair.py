@@ -373,7 +373,7 @@ async def test_nobody_is_replaced_under_a_program_that_has_the_store_open(damage
         await repair_at(damaged, ignore)
     other = await opened(damaged)
     with closing(sqlite3.connect(damaged, isolation_level=None)) as connection:
-        connection.execute("UPDATE facts SET current = 0")
+        connection.execute("UPDATE facts SET state = state | 1")
         connection.execute("PRAGMA wal_checkpoint")
     with pytest.raises(StoreError, match="Other programs have the store"):
         await store.verify(repair=True)
@@ -469,7 +469,7 @@ async def test_two_processes_find_what_one_does(damaged: Path, monkeypatch: pyte
     found: list[list[str]] = []
     for statement in (
         "SELECT 1",
-        "UPDATE facts SET effect = effect + 2 WHERE id = (SELECT max(id) FROM facts)",
+        "UPDATE facts SET state = state + 8 WHERE id = (SELECT max(id) FROM facts)",
         "UPDATE blocks SET data = zeroblob(300) WHERE change = 9",
         "INSERT INTO said_index (rowid, text) VALUES (1, 'nobody ever said that')",
     ):

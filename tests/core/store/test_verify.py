@@ -15,8 +15,8 @@ from core.store.store import Store
 from tests.support.store_fleet import ENTITY, FLEET, FOUNDING, OTHER, Pen
 
 ADD_ONE = """
-INSERT INTO facts (id, entity, property, content, effect, current)
-SELECT id + 1, entity, property, content, effect, current FROM facts ORDER BY id DESC LIMIT 1
+INSERT INTO facts (id, entity, property, content, state)
+SELECT id + 1, entity, property, content, state FROM facts ORDER BY id DESC LIMIT 1
 """
 LAST = "WHERE id = (SELECT max(id) FROM facts)"
 NAMED = [
@@ -81,9 +81,9 @@ def test_equal_stores_are_equal(path: Path) -> None:
         (f"UPDATE facts SET content = (SELECT min(id) FROM contents c WHERE c.property = facts.property) {LAST}", 1, 1),
         (f"UPDATE facts SET entity = entity - 1 {LAST}", 1, 1),
         (f"UPDATE facts SET property = property - 1 {LAST}", 0, 1),
-        (f"UPDATE facts SET effect = effect + 2 {LAST}", 1, 1),
-        (f"UPDATE facts SET effect = effect + 1 {LAST}", 1, 1),
-        (f"UPDATE facts SET current = 1 - current {LAST}", 1, 1),
+        (f"UPDATE facts SET state = state + 8 {LAST}", 1, 1),
+        (f"UPDATE facts SET state = state + 4 {LAST}", 1, 1),
+        (f"UPDATE facts SET state = state + 1 {LAST}", 1, 1),
         (f"UPDATE facts SET id = id + 1 {LAST}", 1, 1),
         (f"DELETE FROM facts {LAST}", 0, 1),
         (ADD_ONE, 1, 0),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -160,15 +161,25 @@ async def test_a_schema_that_changes_makes_everything_be_read_again(tmp_path: Pa
     await store.close()
 
 
-async def test_verify_notices_wrong_clues_and_rebuilds_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM claims",
+        "INSERT INTO claims VALUES (x'0102030405', 1)",
+        "UPDATE clues SET claims = x''",
+        "UPDATE networks SET network = x'0a00000008'",
+    ],
+)
+async def test_verify_notices_wrong_clues_and_rebuilds_them(tmp_path: Path, damage: str) -> None:
     store = await Store.create(tmp_path / "store.db", fleet=FLEET, clock=lambda: 100)
     settling = InboxReader(store)
     twice = [Fact(place, name, value) for place in PLACES[:2]
              for name, value in (("kind", "place"), ("docking_station", "17e9:6006 #A1B2"))]  # fmt: skip
+    twice += [Fact(PLACES[2], "kind", "locality"), Fact(PLACES[2], "subnet", "10.2.0.0/16")]
     await store.save_blocks([*FOUNDING, Pen(1).write(*twice, at=10)])
     found = await settling.read_all(store.now(), CENTRE, lambda done, of: None)
     assert "duplicate" in {item.type for item in found}
-    await store._database.write(lambda connection: connection.execute("DELETE FROM claims"))
+    await store._database.write(lambda connection: connection.execute(damage))
     assert ["clues" in str(problem) for problem in (await store.verify(CENTRE, repair=True)).repaired] == [True]
     assert reported(await InboxReader(store).read_all(store.now(), CENTRE, lambda done, of: None)) == reported(found)
     assert (await store.verify(CENTRE)).problems == []
