@@ -69,7 +69,7 @@ bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench $(BENCHES)
 
 soak: $(VENV)/dev.stamp
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q -n $(WORKERS) -m "soak or not soak" --timeout 3600 $(TESTS)
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "soak or not soak" --timeout 3600 $(TESTS)
 
 bare:
 	@TESTS="$(TESTS)" tests/bare/run $(BARE)

@@ -45,7 +45,15 @@ enter_own_network()
 gc.set_threshold(100_000, 10, 20)
 
 
-LONG = ("tests/cli/faults", "tests/tui/test_tour.py", "tests/simulation", "tests/core/mirror", "tests/tui/i18n")
+LONG = (
+    "tests/simulation",
+    "tests/cli/faults",
+    "tests/core/mirror",
+    "tests/bench",
+    "tests/core/sync/test_fuzz.py",
+    "tests/tui/test_tour.py",
+    "tests/tui/i18n",
+)
 """Where single tests take more than a second: they begin first, so that nobody waits for one of them at the end."""
 
 
@@ -66,7 +74,7 @@ settings.register_profile(
     "test", max_examples=30, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile(
-    "soak", max_examples=2000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "soak", max_examples=1000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 

@@ -292,8 +292,9 @@ def transaction(
     It is committed when it returns and rolled back when it raises.
     """
     drop_shadows(connection)
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        # What interrupts this may leave it begun.
+        connection.execute("BEGIN IMMEDIATE")
         result = work(connection, *args, **kwargs)
         connection.execute("COMMIT")
     except BaseException:

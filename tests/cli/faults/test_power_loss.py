@@ -16,7 +16,7 @@ from tests.cli.faults.trial import JOBS, Job, Trial
 from tests.support.soak_table import soak_row
 from tests.support.system_calls import cannot_trace
 
-MANY = 300
+MANY = 150
 pytestmark = pytest.mark.skipif(cannot_trace() is not None, reason=str(cannot_trace()))
 
 

@@ -59,6 +59,6 @@ def test_a_kill_during_a_sync_loses_nothing(job: Job, pair: Pair, tmp_path: Path
 def test_many_faults_lose_nothing(
     job: Job, pair: Pair, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    faults = [(WRITING + READING, ("SIGKILL",), 50), (WRITING + READING, ERRORS, 30)]
+    faults = [(WRITING + READING, ("SIGKILL",), 50), (WRITING + READING, ERRORS, 15)]
     ends = tried(Trial(job, pair, tmp_path), faults, 3)
     record_property(*soak_row(f"{job.name}: killed or failed at a call of the system", ends.total(), ends))

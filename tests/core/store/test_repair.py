@@ -8,6 +8,7 @@ import random
 import shutil
 import sqlite3
 import stat
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +30,7 @@ from core.store.store import Store, repair_at
 from core.store.types import Verification
 from core.value_codec import ParentRef, Ref
 from tests.support.damaged_store import PAGE_BYTES, loosen, overwrite, pages_of, tables_of, zero_page
+from tests.support.soak_table import soak_row
 from tests.support.store_fleet import AUTHORS, ENTITY, FLEET, FOUNDING, GENESIS, OTHER, Pen, person_of
 
 CENTRE = load_builtin_schema("service-centre")
@@ -427,14 +429,18 @@ async def test_a_store_that_was_replaced_by_hand_is_noticed_before_saved_is_said
         shutil.copy(whole, damaged)
 
 
-async def test_damage_at_random_places_never_stops_a_repair(damaged: Path, whole: Path) -> None:
+@pytest.mark.parametrize("count", [12, pytest.param(300, marks=pytest.mark.soak)])
+async def test_damage_at_random_places_never_stops_a_repair(
+    damaged: Path, whole: Path, count: int, record_property: Callable[[str, object], None]
+) -> None:
     """Of blocks that were not hit none is lost, and the store is right after."""
-    rng = random.Random(19)
+    rng = random.Random(7 + count)
+    ends: Counter[str] = Counter()
     right = {data for _, data in blocks_of(whole)}
     with closing(sqlite3.connect(whole)) as connection:
         packs = [data for (data,) in connection.execute("SELECT data FROM packs")]
     size = whole.stat().st_size
-    for _ in range(12):
+    for _ in range(count):
         shutil.copy(whole, damaged)
         for _ in range(rng.randint(1, 4)):
             overwrite(damaged, rng.randrange(size), rng.randbytes(rng.choice([1, 16, 300, 4096])))
@@ -447,6 +453,7 @@ async def test_damage_at_random_places_never_stops_a_repair(damaged: Path, whole
             found = await repair_at(damaged, ignore)
         except StoreDamaged:
             assert not untouched
+            ends["nothing was left to read"] += 1
             continue
         left = {data for _, data in blocks_of(damaged)}
         assert untouched <= left <= right
@@ -454,6 +461,8 @@ async def test_damage_at_random_places_never_stops_a_repair(damaged: Path, whole
         assert await is_whole(damaged)
         for each in damaged.parent.glob("damaged-*"):
             each.unlink()
+        ends["repaired"] += 1
+    record_property(*soak_row("the file of a store damaged at random places", count, ends))
 
 
 async def test_two_processes_find_what_one_does(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
