@@ -226,6 +226,8 @@ def truncate_text(text: str, columns: int) -> str:
     """Shorten a text to so many columns of a terminal, with an ellipsis."""
     if text_width(text) <= columns:
         return text
+    if text.isascii() and columns > 0:
+        return text[: columns - 1] + "…"
     if _JOINED.search(text):
         from rich.cells import split_graphemes
 

@@ -12,15 +12,16 @@ import sqlite3
 from collections.abc import Sequence
 
 from core.fleet_secrets import is_secret
-from core.store.connection import VALUE_SQL, load_value, placeholders
+from core.store.connection import chunks, load_value, placeholders
 from core.store.entities import read_pick
-from core.store.scope import Scope
+from core.store.scope import Scope, effective_sql
 from core.value_codec import MAX_FACTS, Value, encode_value
 
 Difference = tuple[bytes, str, Value, Value]
 """An entity, a property, and its values in use in the first and in the second view."""
 SlotRow = tuple[int, int]
 """The rows of an entity and a property."""
+_FACTS_OF_CHANGES = f"facts f CROSS JOIN changes c ON c.id = f.id / {MAX_FACTS}"
 
 
 def end_row(connection: sqlite3.Connection) -> int:
@@ -38,7 +39,7 @@ def find_differing_rows(
     of_entity = "" if entity is None else " AND f.entity = (SELECT id FROM entities WHERE entity = :entity)"
     in_one, in_other = _named(one, one.fact_condition, ":one"), _named(other, other.fact_condition, ":other")
     rows = connection.execute(
-        f"SELECT DISTINCT f.entity FROM {_facts_source(one, other)}"
+        f"SELECT DISTINCT f.entity FROM {_FACTS_OF_CHANGES}"
         f" WHERE f.id >= :first AND f.id < :end AND ({in_one}) IS NOT ({in_other}){of_entity}",
         {
             "one": one.at_us,
@@ -61,43 +62,48 @@ def read_differences(
     numbers = {f"e{at}": row for at, row in enumerate(entities)}
     in_one, in_other = _named(one, one.leaves_condition, ":one"), _named(other, other.leaves_condition, ":other")
     rows = connection.execute(
-        f"SELECT f.entity, f.property, {VALUE_SQL}, ({in_one}) + 2 * ({in_other}) FROM {_facts_source(one, other)}"
+        f"SELECT f.entity, f.property, f.content, ({in_one}) + 2 * ({in_other}) FROM {_FACTS_OF_CHANGES}"
         f" WHERE f.entity IN ({','.join(f':{name}' for name in numbers)})",
         {**numbers, "one": one.at_us, "other": other.at_us},
     )
-    before: dict[SlotRow, bytes] = {}
-    after: dict[SlotRow, bytes] = {}
+    # Of one property equal values are one content.
+    before: dict[SlotRow, int] = {}
+    after: dict[SlotRow, int] = {}
     several: tuple[set[SlotRow], set[SlotRow]] = (set(), set())
-    for entity, name, value, seen in rows:
+    for entity, name, content, seen in rows:
         slot = (entity, name)
-        if seen & 1 and before.setdefault(slot, value) != value:
+        if seen & 1 and before.setdefault(slot, content) != content:
             several[0].add(slot)
-        if seen & 2 and after.setdefault(slot, value) != value:
+        if seen & 2 and after.setdefault(slot, content) != content:
             several[1].add(slot)
-    # Who said it matters only where leaves differ, and to find it out takes most of the time.
-    for scope, picks, slots in ((one, before, several[0]), (other, after, several[1])):
-        picks.update((slot, read_pick(connection, scope, *slot)) for slot in slots)
+    differing = {slot for slot in before.keys() | after.keys() if before.get(slot) != after.get(slot)}.union(*several)
+    contents = {side[slot] for side in (before, after) for slot in differing if slot in side}
     # To have no leaf and to be unset is the same.
-    unset = encode_value(None)
-    differing = sorted(
-        slot for slot in before.keys() | after.keys() if before.get(slot, unset) != after.get(slot, unset)
+    values: dict[int | None, bytes] = {None: encode_value(None)}
+    for some in chunks(list(contents)):
+        query = f"SELECT id, value FROM contents WHERE id IN ({placeholders(some)})"
+        values.update(connection.execute(query, some))
+    # Who said it matters only where leaves differ, and to find it out takes most of the time.
+    picks, other_picks = (
+        {slot: read_pick(connection, scope, *slot) for slot in slots}
+        for scope, slots in ((one, several[0]), (other, several[1]))
     )
     found_as = f"SELECT id, entity FROM entities WHERE id IN ({placeholders(list(entities))})"
     ids = dict(connection.execute(found_as, list(entities)).fetchall())
     names = dict(connection.execute("SELECT id, name FROM properties").fetchall())
-    return [
-        (ids[entity], names[name], load_value(before.get(slot, unset)), load_value(after.get(slot, unset)))
-        for slot in differing
-        for entity, name in [slot]
-        if not is_secret(ids[entity], names[name])
-    ]
+    found = []
+    for slot in sorted(differing):
+        old = picks.get(slot) or values.get(before.get(slot))
+        new = other_picks.get(slot) or values.get(after.get(slot))
+        entity, name = ids[slot[0]], names[slot[1]]
+        if old != new and not is_secret(entity, name):
+            found.append((entity, name, load_value(old), load_value(new)))
+    return found
 
 
 def _named(scope: Scope, condition: str, moment: str) -> str:
-    """A condition of a scope, with a parameter of its own for its moment."""
-    return condition.replace(":moment", moment)
+    """A condition of a scope about a fact of change `c`.
 
-
-def _facts_source(one: Scope, other: Scope) -> str:
-    """The tables that the conditions of both speak of."""
-    return (one if one.kind == "known_at" else other).facts_source
+    With a parameter of its own for its moment.
+    """
+    return condition.replace(":moment", moment).replace(effective_sql(), "(c.at + f.later)")
