@@ -99,7 +99,7 @@ def decode_short_ids(data: bytes, resolution: int, limit: int) -> array[int]:
 
 def estimate_list_bytes(count: int, resolution: int) -> int:
     """Estimate how many bytes `encode_short_ids` gives for so many short ids."""
-    return 3 + count * (resolution - count.bit_length() + 3) // 8
+    return 3 + count * (max(resolution - count.bit_length(), 0) + 3) // 8
 
 
 def _tail_bits(prefix: ShortIdPrefix, resolution: int) -> str:

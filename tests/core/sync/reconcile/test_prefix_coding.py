@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.sync.reconcile.prefix_coding import (
@@ -34,6 +34,7 @@ def test_a_list_is_read_as_it_was_written(listed: list[ShortIdPrefix], resolutio
 
 
 @given(st.lists(shorts, max_size=60), st.integers(0, 48))
+@example([0] * 16, 0)
 def test_a_list_of_all_is_read_as_it_was_written(listed: list[int], resolution: int) -> None:
     data = encode_short_ids(listed, resolution)
     assert list(decode_short_ids(data, resolution, len(listed))) == sorted(short >> 48 - resolution for short in listed)
