@@ -52,10 +52,12 @@ def _plain(folder: Path) -> float:
     """The same rows with plain sqlite3, a transaction each, same `synchronous`."""
     source = sqlite3.connect(folder / "store.db")
     names = ("changes", "blocks", "facts", "contents", "content_digests")
-    columns = {"facts": "id, entity, property, content, effect, current"}
-    rows = {
-        name: source.execute(f"SELECT {columns.get(name, '*')} FROM {name} ORDER BY 1").fetchall() for name in names
+    # What is computed from other columns is not among these.
+    columns = {
+        name: ", ".join(column for (column,) in source.execute("SELECT name FROM pragma_table_info(?)", (name,)))
+        for name in names
     }
+    rows = {name: source.execute(f"SELECT {columns[name]} FROM {name} ORDER BY 1").fetchall() for name in names}
     rows["blocks"] = list(iterate_blocks(source))
     tables = [
         sql
@@ -76,7 +78,7 @@ def _plain(folder: Path) -> float:
     count = 0
     for change, block in zip(rows["changes"], rows["blocks"], strict=True):
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(f"INSERT INTO changes VALUES ({','.join('?' * len(change))})", change)
+        connection.execute(f"INSERT INTO changes ({columns['changes']}) VALUES ({','.join('?' * len(change))})", change)
         connection.execute("INSERT INTO blocks VALUES (?, ?)", block)
         fact = facts[change[0]]
         connection.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", contents[fact[3]])
