@@ -104,7 +104,7 @@ async def test_many_fleets_agree(tmp_path: Path, seed: int, record_property: Cal
 async def test_a_large_fleet_agrees_after_a_week(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    size = 1500
+    size = 350
     life = (await live(tmp_path, 1, size, 7, LARGE_FLEET_RATES, 7)).life
     record_property(*soak_row(f"{size} devices for a week", life.mishaps.total(), life.mishaps))
     record_property(*soak_figure("bytes a device and day", f"{life.byte_count / size / 7:,.0f}"))
