@@ -156,7 +156,8 @@ def test_a_device_that_died_and_is_started_again_begins_where_it_was(pair: Pair,
     assert 0 < had < MUCH
     assert met["root"] == other["root"] == one.root() == two.root()
     receiver = (other, met)[victim]
-    assert 0 < receiver["received"] <= MUCH - had
+    # More may have been on its way than was there when it died, even all.
+    assert receiver["received"] <= MUCH - had
 
 
 def test_serving_a_cable_answers_again_and_again(pair: Pair) -> None:
